@@ -1,0 +1,1 @@
+"""What every ASTRA service is built on: application, settings, database, logs, wake-ups. It knows no service."""

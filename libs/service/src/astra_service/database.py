@@ -1,0 +1,115 @@
+"""One way to Postgres and to SQLite: engine, sessions, migrations, and the two statements that differ."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, Table, TypeDecorator, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""A JSON column: JSONB where there is one."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in time. SQLite forgets zones, so they are all UTC and are read back as such."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From UTC."""
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Database:
+    """The service's own tables. One session is one transaction: it commits when its block ends well."""
+
+    def __init__(self, url: str) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        options: dict[str, Any] = {} if self.is_sqlite else {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True}
+        self.engine = create_async_engine(url, **options)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        if self.is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", _tune_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A unit of work: commits at the end of the block, rolls back if it raises."""
+        async with self._sessions.begin() as session:
+            yield session
+
+    async def ping(self) -> None:
+        """Raise unless the database answers."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def migrate(self, package: str, metadata: MetaData) -> None:
+        """Bring the tables of ``package`` up to date, with the scripts in its ``migrations`` folder."""
+        async with self.engine.connect() as connection:
+            if not self.is_sqlite:  # several replicas may start at once
+                await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": package})
+            await connection.run_sync(_upgrade, package, metadata)
+            await connection.commit()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.engine.dispose()
+
+
+def upsert(session: AsyncSession, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: Sequence[str]) -> Any:
+    """An ``INSERT … ON CONFLICT`` for either database; add ``.on_conflict_do_nothing`` is already said for ``key``.
+
+    Returns the statement, so that a caller may ask for ``.returning(...)``: it returns a row only if one was inserted.
+    """
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).values(values).on_conflict_do_nothing(index_elements=list(key))
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """What every service's ``migrations/env.py`` calls."""
+    connection: Connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table=context.config.attributes["version_table"],
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _upgrade(connection: Connection, package: str, metadata: MetaData) -> None:
+    config = Config()
+    config.set_main_option("script_location", f"{package}:migrations")
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = f"{package}_version"
+    config.attributes["metadata"] = metadata
+    command.upgrade(config, "head")
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions behind our back: see _begin_sqlite.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE: two writers wait for each other, instead of one failing when it upgrades its read lock.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

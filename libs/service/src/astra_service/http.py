@@ -1,0 +1,139 @@
+"""What stands before every route: the token, the size and strictness of bodies, metrics and log context."""
+
+import hmac
+import time
+import uuid
+from typing import Any
+
+import orjson
+import structlog
+from astra_proto.errors import AstraError, Malformed, TooLarge, Unauthorized
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+MAX_DEPTH = 64
+
+
+class Gate:
+    """Pure ASGI middleware, so that it costs microseconds and streams stay streams."""
+
+    def __init__(self, app: ASGIApp, *, token: str | None, max_body_bytes: int, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._token = token.encode() if token else None
+        self._max = max_body_bytes
+        self._seen = Counter("astra_http_requests", "Requests answered", ["method", "route", "status"], registry=registry)
+        self._took = Histogram(
+            "astra_http_seconds", "Time to answer", ["method", "route"], registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._websocket(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=uuid.uuid4().hex[:12])
+        try:
+            self._check_token(scope)
+            await self._app(scope, await self._checked_body(scope, receive), watch)
+        except AstraError as error:
+            await error_response(error)(scope, receive, watch)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._seen.labels(scope["method"], route, str(status)).inc()
+            self._took.labels(scope["method"], route).observe(time.perf_counter() - began)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            try:
+                self._check_token(scope)
+            except Unauthorized:
+                await receive()
+                await send({"type": "websocket.close", "code": 4401, "reason": "a bearer token is needed"})
+                return
+        await self._app(scope, receive, send)
+
+    def _check_token(self, scope: Scope) -> None:
+        if self._token is None or scope["path"] in OPEN_PATHS:
+            return
+        given = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
+        if not hmac.compare_digest(given, b"Bearer " + self._token):
+            raise Unauthorized
+
+    async def _checked_body(self, scope: Scope, receive: Receive) -> Receive:
+        """Read the body whole, bounded, and refuse JSON that would trouble us later."""
+        if scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            return receive
+        chunks, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return receive
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._max:
+                raise TooLarge(f"the body is larger than {self._max} bytes: send less, or raise MAX_BODY_BYTES")
+            if not message.get("more_body"):
+                break
+        body = b"".join(chunks)
+        if body:
+            check_json(body)
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return pending.pop() if pending else await receive()
+
+        return replay
+
+
+def check_json(body: bytes) -> None:
+    """Refuse what Python's parser would let through and a database or another client would not.
+
+    Invalid UTF-8, NaN and Infinity, lone surrogates, NUL characters, nesting deeper than 64.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"the body is not valid JSON in UTF-8: {error}") from None
+    if b"\\u0000" in body and _has_nul(value):
+        raise Malformed("the body holds a NUL character (\\u0000): leave it out")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(k) or _has_nul(v) for k, v in value.items())
+    return isinstance(value, list) and any(map(_has_nul, value))
+
+
+def _depth(value: Any) -> int:
+    deepest, level = 0, [value]
+    while level and deepest <= MAX_DEPTH:
+        deepest += 1
+        level = [
+            child
+            for node in level
+            if isinstance(node, (dict, list))
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+    return deepest
+
+
+def error_response(error: AstraError) -> JSONResponse:
+    """The one error shape, with Retry-After where it belongs."""
+    headers = {"Retry-After": str(error.extra.get("retry_after_s", 1))} if error.status in (429, 503) else None
+    return JSONResponse(error.body(), status_code=error.status, headers=headers)

@@ -1,0 +1,53 @@
+"""The command line of a service: `serve`, and a help text that lists its settings."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import structlog
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from astra_service import logs
+from astra_service.settings import ServiceSettings
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def service_command(name: str, summary: str, settings_class: type[S], create_app: Callable[[S], FastAPI]) -> typer.Typer:
+    """The typer application of a service. Every setting is an environment variable; the help lists them all."""
+    prefix = settings_class.model_config.get("env_prefix", "")
+    known = "\n\n".join(
+        f"{prefix}{field.upper()} — {(info.description or '').strip()}" for field, info in settings_class.model_fields.items()
+    )
+    cli = typer.Typer(name=name, help=summary, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+    @cli.command(help=f"Serve until interrupted.\n\nSettings come from the environment:\n\n{known}")
+    def serve(
+        host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+        port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    ) -> None:
+        given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
+        run(settings_class(**given), create_app)
+
+    @cli.callback()
+    def main() -> None:
+        pass
+
+    return cli
+
+
+def run(settings: S, create_app: Callable[[S], FastAPI]) -> None:
+    """Serve the application with uvicorn until SIGINT or SIGTERM."""
+    settings.refuse_if_exposed()
+    settings.prepare_storage()
+    app = create_app(settings)
+    logs.configure(settings.log_format, settings.log_level, app.title)
+    listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    structlog.get_logger().info("service.listening", host=settings.host, port=listener.getsockname()[1], pid=os.getpid())
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, ws_ping_interval=60, ws_ping_timeout=300
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,61 @@
+"""Settings that every service has; each service adds its own and gives them its env prefix."""
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+PLACEHOLDER = "change-me"
+"""The token of `.env.example`. It is good for loopback and nothing else."""
+
+
+class ServiceSettings(BaseSettings):
+    """Where the service listens, what it stores to, who may call it."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8000, ge=0, le=65_535)
+    """Port to listen on; 0 takes a free one."""
+    public_host: str | None = None
+    """Address at which callers reach it, if another than `host`: in a container that listens on every address, the one that is published."""
+    api_token: SecretStr | None = None
+    """Bearer token that every call must carry. Needed beyond loopback."""
+    database_url: str = "sqlite+aiosqlite:///.astra/astra.db"
+    """SQLAlchemy URL: `postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`."""
+    redis_url: str | None = None
+    """Redis for wake-ups between processes. Without it they poll; nothing is lost either way."""
+    log_format: Literal["console", "json"] = "console"
+    """How log lines look."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged."""
+    max_body_bytes: int = Field(default=4 * 2**20, ge=1_024)
+    """Largest request body, in bytes."""
+
+    def token(self) -> str | None:
+        """The token in clear, or none."""
+        return self.api_token.get_secret_value() if self.api_token else None
+
+    def refuse_if_exposed(self) -> None:
+        """Exit with a sentence if the service would be reachable beyond this machine without a secret of its own."""
+        reachable = self.public_host or self.host
+        if not _is_loopback(reachable) and self.token() in (None, "", PLACEHOLDER):
+            prefix = self.model_config.get("env_prefix", "")
+            raise SystemExit(
+                f"refusing to serve on {reachable!r}: it is reachable from other machines and {prefix}API_TOKEN is "
+                f"{'not set' if not self.token() else 'still the placeholder'}. Set it to a secret "
+                f"(python -c 'import secrets; print(secrets.token_urlsafe(32))'), or serve on 127.0.0.1."
+            )
+
+    def prepare_storage(self) -> None:
+        """Make the folder of a SQLite database, so that a first start needs no preparation."""
+        if self.database_url.startswith("sqlite") and ":memory:" not in self.database_url:
+            Path(self.database_url.split(":///", 1)[1]).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,217 @@
+"""Playing an arena: envs, actions, observations, rewards."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from astra_proto.arenas import Split
+from astra_proto.base import Record, Reply, Request
+from astra_proto.ids import ArenaId, EnvId
+from astra_proto.messages import Message, ToolMessage, ToolSpec
+
+StepId = Annotated[str, Field(min_length=1, max_length=128)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class RewardMode(StrEnum):
+    DELTA = "delta"
+    """Each step pays the change in F1; the sum over an episode is its F1 whenever one stops."""
+    TERMINAL = "terminal"
+    """Nothing until the end, then F1."""
+
+
+class ErrorClass(StrEnum):
+    """Whose fault a step's failure is. A trainer learns from the first three only."""
+
+    POLICY = "policy"
+    """The agent's: unknown tool, arguments that are no JSON or do not fit."""
+    TOOL = "tool"
+    """The tool raised."""
+    TIMEOUT = "timeout"
+    """The tool ran past its time."""
+    INFRA = "infra"
+    """Ours: a runner was lost. The reward is not valid."""
+    CAPACITY = "capacity"
+    """Ours: no room. The reward is not valid."""
+
+
+class EnvStatus(StrEnum):
+    OPEN = "open"
+    DONE = "done"
+    EXPIRED = "expired"
+
+
+class CreateEnv(Request):
+    """A live instance of an arena."""
+
+    arena_id: ArenaId
+    seed: Seed = 0
+    max_steps: Annotated[int, Field(ge=1, le=256)] = 32
+    ttl_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 900.0
+    """Seconds without a call after which the env expires."""
+    reward_mode: RewardMode = RewardMode.DELTA
+    final_answer: bool = False
+    """Count the final answer as one more sub-task."""
+
+
+class EnvView(Reply):
+    """An env as it stands."""
+
+    id: EnvId
+    arena_id: ArenaId
+    status: EnvStatus
+    seed: int
+    steps: int
+    max_steps: int
+    ttl_s: float
+    reward_mode: RewardMode
+    final_answer: bool
+    isolation: str
+    """The tier that its tools run in."""
+
+
+class ResetEnv(Request):
+    """Begin (again). The log of the episode so far is closed and a new episode begins."""
+
+    seed: Seed | None = None
+    options: dict[str, JsonValue] = {}
+
+
+class Call(Request):
+    """One tool call of an action. Arguments are an object, or the JSON text a model wrote."""
+
+    name: Annotated[str, Field(max_length=256)]
+    arguments: dict[str, JsonValue] | Annotated[str, Field(max_length=200_000)] = {}
+    id: Annotated[str, Field(max_length=128)] | None = None
+
+
+class Action(Request):
+    """What the agent does: calls tools, in order, or says its final answer, which ends the episode."""
+
+    tool_calls: Annotated[list[Call], Field(max_length=64)] = []
+    content: Annotated[str, Field(max_length=200_000)] | None = None
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "Action":
+        if not self.tool_calls and self.content is None:
+            raise ValueError("an action needs `tool_calls` or `content`")
+        return self
+
+
+class StepEnv(Request):
+    """One step. Sent again with the same ``step_id`` it runs nothing and returns the stored reply."""
+
+    action: Action
+    step_id: StepId | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] | None = None
+    """Seconds each tool call of this step may take; the server's own limit caps it."""
+
+
+class Observation(Record):
+    """What the agent sees next. ``tools`` comes with reset only."""
+
+    messages: list[Message]
+    tools: list[ToolSpec] | None = None
+
+
+class Info(Record):
+    """How the episode stands after a step (paper §4.2)."""
+
+    step_index: int
+    subtasks: int
+    solved: list[int]
+    """Ids of the sub-tasks solved so far."""
+    calls: int
+    """Tool calls emitted so far, invalid ones included."""
+    recall: float
+    precision: float
+    f1: float
+    error_class: ErrorClass | None
+    reward_valid: bool
+    """False when an infra or capacity failure touched the episode: do not learn from it."""
+    reason: Literal["solved", "answered", "max_steps", "infra"] | None
+    """Why the episode ended."""
+
+
+class ResetReply(Reply):
+    observation: Observation
+    info: Info
+
+
+class StepReply(Reply):
+    """The five of Gymnasium, and ``done = terminated or truncated`` for those who read one flag."""
+
+    observation: Observation
+    reward: float
+    terminated: bool
+    truncated: bool
+    done: bool
+    info: Info
+
+
+class StepRecord(Record):
+    """One line of an episode's log."""
+
+    index: int
+    step_id: str | None
+    action: Action
+    results: list[ToolMessage]
+    reward: float
+    terminated: bool
+    truncated: bool
+    info: Info
+
+
+class EpisodeView(Reply):
+    """An episode whole: its log from reset to now."""
+
+    env_id: EnvId
+    arena_id: ArenaId
+    episode: int
+    seed: int
+    messages: list[Message]
+    steps: list[StepRecord]
+
+
+class Demonstration(Record):
+    """The golden episode of an arena as a conversation: what the soundness gate's oracle run did and saw.
+
+    Sub-tasks of one layer are called in one assistant message; the last message is the final answer. It holds
+    answers, so it is for trainers and publishers only.
+    """
+
+    arena_id: ArenaId
+    split: Split
+    tools: list[ToolSpec]
+    messages: list[Message]
+
+
+class Capacity(Reply):
+    """How much room there is."""
+
+    isolation: str
+    envs: int
+    max_envs: int
+    runners: int
+    max_runners: int
+
+
+class RunCode(Request):
+    """Run tool code in the sandbox without an arena: what synthesis checks its drafts with."""
+
+    code: Annotated[str, Field(min_length=1, max_length=200_000)]
+    calls: Annotated[list[Call], Field(min_length=1, max_length=64)]
+    timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 5.0
+
+
+class CallResult(Record):
+    """What one call gave: its output as text, or the class and message of its failure."""
+
+    ok: bool
+    output: str
+    error_class: ErrorClass | None
+
+
+class RunCodeReply(Reply):
+    results: list[CallResult]

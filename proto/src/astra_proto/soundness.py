@@ -1,0 +1,25 @@
+"""The verdict of the soundness gate on an arena, check by check."""
+
+from astra_proto.base import Record
+
+
+class Check(Record):
+    """One property that a sound arena has, and whether this one has it."""
+
+    name: str
+    passed: bool
+    detail: str
+    """What was seen; on failure, which sub-task or tool and why."""
+
+
+class SoundnessReport(Record):
+    """Every check that was run. Sound only if all of them passed; a check that could not run has failed."""
+
+    sound: bool
+    oracle_reward: float
+    """What the golden calls earn; 1.0 in a sound arena."""
+    checks: list[Check]
+
+    def failures(self) -> list[Check]:
+        """The checks that did not pass."""
+        return [check for check in self.checks if not check.passed]

@@ -1,0 +1,1 @@
+"""Runs arenas in isolation behind one contract."""

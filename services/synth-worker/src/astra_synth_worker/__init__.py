@@ -1,0 +1,1 @@
+"""Makes trajectories and arenas."""

@@ -1,0 +1,1 @@
+"""Serves tools and tool graphs."""

@@ -1,0 +1,1 @@
+"""SFT, online RL and evaluation of tool-using agents."""
