@@ -1,0 +1,63 @@
+"""What a stage asks of a language model, and what it gets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from astra_proto.messages import Message, ToolCall, ToolSpec
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One question to a model.
+
+    ``name`` is the template ``prompts/<name>.md.j2`` and ``variables`` fill it; a model that reads text gets it
+    rendered, the offline teacher reads ``name`` and ``variables`` as they are. An agent's turn has ``messages`` (the
+    conversation so far) and ``tools`` beside a template that gives its system prompt.
+    """
+
+    name: str
+    variables: Mapping[str, Any]
+    messages: tuple[Message, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    temperature: float = 0.7
+    seed: int = 0
+    """Which of several answers to the same question; part of what a recording is found by."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the model wrote: untrusted text, and perhaps calls of tools that do not exist."""
+
+    content: str | None
+    tool_calls: tuple[ToolCall, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class LLM(Protocol):
+    """A model that answers prompts."""
+
+    name: str
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Answer one prompt. Raises :class:`LLMFailed` when there is no answer to be had."""
+
+
+class LLMFailed(Exception):
+    """The model gave no answer: unreachable, over budget, refused, or not in the recording."""
+
+
+@dataclass
+class Usage:
+    """What a job spent, over all its prompts."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    malformed: int = 0
+    """Replies that were no valid JSON of the wanted type."""
+    repaired: int = 0
+    """Replies that were made valid by JSON repair."""
+    prompts: dict[str, str] = field(default_factory=dict)
+    """Template name to the hash of its text."""
