@@ -1,1 +1,1 @@
-"""One way to a language model, whichever it is: an OpenAI-compatible endpoint, a recording of one, or the offline teacher."""
+"""One way to a language model: an OpenAI-compatible endpoint, a recording of one, or the offline teacher."""

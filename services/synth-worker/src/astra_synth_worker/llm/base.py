@@ -33,6 +33,8 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    truncated: bool = False
+    """It ran into a length limit: what is there may be half of what was meant."""
 
 
 class LLM(Protocol):
@@ -48,6 +50,10 @@ class LLMFailed(Exception):
     """The model gave no answer: unreachable, over budget, refused, or not in the recording."""
 
 
+class BudgetSpent(LLMFailed):
+    """The job has made as many calls to the model as it may."""
+
+
 @dataclass
 class Usage:
     """What a job spent, over all its prompts."""
@@ -61,3 +67,5 @@ class Usage:
     """Replies that were made valid by JSON repair."""
     prompts: dict[str, str] = field(default_factory=dict)
     """Template name to the hash of its text."""
+    max_calls: int | None = None
+    """The job's budget; the call after the last one raises :class:`BudgetSpent`."""
