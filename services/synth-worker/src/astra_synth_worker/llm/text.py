@@ -29,8 +29,7 @@ def read_json(text: str) -> tuple[Any, bool]:
     """The JSON value in a reply, and whether it had to be repaired.
 
     Tried in order: the whole answer, the last fenced block, the span from the first bracket to the last, and a repair
-    of that span. A text that breaks off before its last bracket is half an answer and is not repaired. Raises
-    :class:`NotJson`.
+    of that span. A span with a bracket left open is half an answer and is not repaired. Raises :class:`NotJson`.
     """
     answer = unfenced(answer_of(text))
     blocks = _ANY_FENCE.findall(answer)
@@ -40,10 +39,10 @@ def read_json(text: str) -> tuple[Any, bool]:
             return clean(json.loads(candidate, parse_constant=_refuse)), False
         except (ValueError, RecursionError):
             continue
-    whole = unfenced(answer).rstrip("`").rstrip()
-    if span and whole.endswith(("}", "]")) and span.count("{") <= span.count("}"):
+    if span and all(span.count(left) <= span.count(right) for left, right in ("{}", "[]")):
         try:
             value = json_repair.loads(span)
+            json.dumps(value, allow_nan=False)
         except (ValueError, RecursionError):
             value = None
         if value:

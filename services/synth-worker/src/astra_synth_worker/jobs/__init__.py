@@ -1,0 +1,1 @@
+"""Units of synthesis work: kept in the database, claimed by workers, done once."""
