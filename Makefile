@@ -1,0 +1,52 @@
+# ASTRA. `make` lists what there is to do; `make demo` and `make test` are the two to begin with.
+.DEFAULT_GOAL := help
+SHELL := bash
+PY := .venv/bin/python
+ASTRA := .venv/bin/astra
+MEMBERS := $(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
+
+.PHONY: help setup demo test check fmt specs pins e2e up down clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' Makefile
+
+.venv/.ready: pyproject.toml $(MEMBERS) scripts/setup
+	scripts/setup
+	@touch $@
+
+setup: .venv/.ready ## Get everything: system packages (as root on Debian), Python packages, a CPU build of torch
+
+demo: setup ## The main job: real tools to a trained agent, in 12 minutes on 2 cores, with a table and a picture at the end
+	$(ASTRA) demo
+
+test: setup check ## Every test that needs no Docker: on SQLite, then on a Postgres and a Redis that it starts
+	$(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow"
+	$(PY) scripts/with_services.py -- $(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow" $(ON_POSTGRES)
+
+check: setup ## Format, lint, types, import contracts, committed specs
+	.venv/bin/ruff format --check -q .
+	.venv/bin/ruff check -q .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache | tail -4
+
+fmt: setup ## Put the code into shape
+	.venv/bin/ruff check -q --fix .
+	.venv/bin/ruff format -q .
+
+specs: setup ## Write the generated files anew: OpenAPI, JSON Schemas, the tables in the READMEs
+	UPDATE_SPECS=1 $(PY) -m pytest -q tests/contract/test_specs.py tests/contract/test_readmes.py
+
+e2e: setup ## The whole system in containers: build, start, play an arena, restart everything (needs a Docker engine)
+	ASTRA_REQUIRE_DOCKER=1 $(PY) -m pytest -m compose --timeout 1800 tests/e2e
+
+pins: ## Resolve every dependency anew and write the exact versions into pyproject.toml
+	PATH=$(CURDIR)/.venv/bin:$$PATH $(PY) scripts/pins.py
+
+up: ## Start the system in containers and wait until it is healthy (secrets: copy .env.example to .env)
+	docker compose up --build --wait
+
+down: ## Stop the containers; what is stored stays
+	docker compose down
+
+clean: ## Remove what was made: environment, data, output
+	rm -rf .venv .astra out
