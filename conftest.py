@@ -1,7 +1,7 @@
 """Fixtures for every test of the repository."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,8 @@ def make_app(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FastAPI]
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of the shell that runs the tests do not reach the services under test."""
     for name in list(os.environ):
         if name.startswith("ASTRA_") and not name.startswith(("ASTRA_TEST_", "ASTRA_REQUIRE_")):
             monkeypatch.delenv(name)
-    yield

@@ -18,7 +18,17 @@ CHOSEN = ["torch==2.13.0"]
 
 def resolved() -> list[str]:
     """Every distribution that the workspace can bring along, as ``name==version ; marker``."""
-    export = ["uv", "export", "-q", "--all-packages", "--all-extras", "--no-hashes", "--no-emit-workspace", "--no-annotate", "--no-header"]
+    export = [
+        "uv",
+        "export",
+        "-q",
+        "--all-packages",
+        "--all-extras",
+        "--no-hashes",
+        "--no-emit-workspace",
+        "--no-annotate",
+        "--no-header",
+    ]
     lines = subprocess.run(export, check=True, capture_output=True, text=True, cwd=ROOT).stdout.splitlines()
     return sorted({line.strip() for line in lines if "==" in line} | set(CHOSEN))
 

@@ -71,9 +71,27 @@ def postgres(folder: Path) -> Iterator[str]:
     if os.geteuid() == 0:  # Postgres refuses to run as root
         user = "postgres" if any(p.pw_name == "postgres" for p in pwd.getpwall()) else "nobody"
         shutil.chown(folder, user)
-    init = [str(bin_dir / "initdb"), "-D", str(data), "-U", "astra", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"]
+    init = [
+        str(bin_dir / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "astra",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-sync",
+        "--locale=C.UTF-8",
+    ]
     subprocess.run(init, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
-    options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off", "max_connections": 200}
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": folder,
+        "fsync": "off",
+        "max_connections": 200,
+    }
     argv = [found[-1], "-D", str(data), *(arg for k, v in options.items() for arg in ("-c", f"{k}={v}"))]
     with running(argv, port, "Postgres", folder / "postgres.log", user):
         yield f"postgresql+asyncpg://astra@127.0.0.1:{port}/postgres"

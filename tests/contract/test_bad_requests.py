@@ -27,6 +27,17 @@ QUIET: dict[str, dict[str, Any]] = {
     "tool-registry": {"allowed_commands": []},
 }
 
+NO_JSON = [
+    (b"{", 400),
+    (b"\xff\xfe", 400),
+    (b'{"a": NaN}', 400),
+    (b'{"a": "\\ud800"}', 400),
+    (b'{"a": "\\u0000"}', 400),
+    (b"[" * 5_000, 400),
+    (b'{"a":' * 100 + b"1" + b"}" * 100, 400),
+    (b" " * 5_000_000 + b"{}", 413),
+]
+
 
 @pytest.fixture(scope="module")
 def app(service: str, make_app: Callable[..., FastAPI]) -> FastAPI:
@@ -79,15 +90,16 @@ def test_bodies_that_are_no_json_or_too_large(client: httpx2.Client, app: FastAP
         if "requestBody" not in operation:
             continue
         place = re.sub(r"\{\w+\}", "x_0", path)
-        for body, status in (
-            (b"{", 400), (b"\xff\xfe", 400), (b'{"a": NaN}', 400), (b'{"a": "\\ud800"}', 400), (b'{"a": "\\u0000"}', 400),
-            (b"[" * 5_000, 400), (b'{"a":' * 100 + b"1" + b"}" * 100, 400), (b" " * 5_000_000 + b"{}", 413),
-        ):  # fmt: skip
+        for body, status in NO_JSON:
             response = client.request(method, place, content=body, headers={"Content-Type": "application/json"})
-            assert is_error(response, status), f"{method} {path} {body[:20]!r}: {response.status_code} {response.text[:200]}"
+            assert is_error(response, status), (
+                f"{method} {path} {body[:20]!r}: {response.status_code} {response.text[:200]}"
+            )
         for body in (b"[]", b"null", b"7", b'"text"', b'{"no_such_field": 1}'):
             response = client.request(method, place, content=body, headers={"Content-Type": "application/json"})
-            assert is_error(response, 404, 422), f"{method} {path} {body!r}: {response.status_code} {response.text[:200]}"
+            assert is_error(response, 404, 422), (
+                f"{method} {path} {body!r}: {response.status_code} {response.text[:200]}"
+            )
 
 
 def test_unknown_ids(client: httpx2.Client, app: FastAPI) -> None:
@@ -98,7 +110,9 @@ def test_unknown_ids(client: httpx2.Client, app: FastAPI) -> None:
             place = re.sub(r"\{\w+\}", made_up, path)
             response = client.request(method, place)
             gone_already = method == "DELETE" and response.status_code == 204
-            assert gone_already or is_error(response, 404, 405, 422), f"{method} {place}: {response.status_code} {response.text[:200]}"
+            assert gone_already or is_error(response, 404, 405, 422), (
+                f"{method} {place}: {response.status_code} {response.text[:200]}"
+            )
 
 
 def test_odd_pages(client: httpx2.Client, app: FastAPI) -> None:
@@ -106,7 +120,15 @@ def test_odd_pages(client: httpx2.Client, app: FastAPI) -> None:
         names = {p["name"] for p in operation.get("parameters", [])}
         if method != "GET" or "cursor" not in names or "{" in path:
             continue
-        for query in ("cursor=%00", "cursor=%ff", "cursor=nonsense", "limit=0", "limit=-1", "limit=99999999999999999999", "limit=x"):
+        for query in (
+            "cursor=%00",
+            "cursor=%ff",
+            "cursor=nonsense",
+            "limit=0",
+            "limit=-1",
+            "limit=99999999999999999999",
+            "limit=x",
+        ):
             response = client.get(f"{path}?{query}")
             assert is_error(response, 422), f"{path}?{query}: {response.status_code} {response.text[:200]}"
 
@@ -127,7 +149,9 @@ def test_schemathesis_finds_no_server_error(app: FastAPI, url: str) -> None:
     for result in schema.get_all_operations():
         operation = result.ok()
 
-        @settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+        )
         @given(case=operation.as_strategy())
         def attack(case: schemathesis.Case) -> None:
             case.call_and_validate(checks=checks)

@@ -31,7 +31,11 @@ def test_openapi_is_current(service: str, make_app: Callable[..., FastAPI], repo
 def test_every_operation_is_documented(service: str, make_app: Callable[..., FastAPI]) -> None:
     spec = make_app(service).openapi()
     operations = [(m, p, op) for p, item in spec["paths"].items() for m, op in item.items()]
-    bare = [f"{m.upper()} {p}" for m, p, op in operations if not (op.get("summary") and op.get("description") and op.get("tags"))]
+    bare = [
+        f"{m.upper()} {p}"
+        for m, p, op in operations
+        if not (op.get("summary") and op.get("description") and op.get("tags"))
+    ]
     assert not bare, f"no summary, docstring or tag: {bare}"
     ids = [op["operationId"] for _, _, op in operations]
     assert len(ids) == len(set(ids)), "operation ids are not unique"
@@ -41,7 +45,11 @@ def records() -> Iterator[type[Record]]:
     """Everything that is stored or written to files and carries a schema version."""
     for module in iter_modules(astra_proto.__path__):
         for value in vars(import_module(f"astra_proto.{module.name}")).values():
-            own = isinstance(value, type) and issubclass(value, Record) and value.__module__ == f"astra_proto.{module.name}"
+            own = (
+                isinstance(value, type)
+                and issubclass(value, Record)
+                and value.__module__ == f"astra_proto.{module.name}"
+            )
             if own and "schema_version" in value.model_fields:
                 yield value
 

@@ -15,6 +15,8 @@ Text = Annotated[str, Field(min_length=1, max_length=50_000)]
 
 
 class Split(StrEnum):
+    """Which use an arena is for. A question and its near doubles are on one side."""
+
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"

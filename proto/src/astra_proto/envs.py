@@ -15,6 +15,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class RewardMode(StrEnum):
+    """When an episode pays."""
+
     DELTA = "delta"
     """Each step pays the change in F1; the sum over an episode is its F1 whenever one stops."""
     TERMINAL = "terminal"
@@ -37,6 +39,8 @@ class ErrorClass(StrEnum):
 
 
 class EnvStatus(StrEnum):
+    """Whether an env takes steps."""
+
     OPEN = "open"
     DONE = "done"
     EXPIRED = "expired"
@@ -135,6 +139,8 @@ class Info(Record):
 
 
 class ResetReply(Reply):
+    """The first observation: the prompt and the tools."""
+
     observation: Observation
     info: Info
 
@@ -214,4 +220,6 @@ class CallResult(Record):
 
 
 class RunCodeReply(Reply):
+    """What each call gave, in order."""
+
     results: list[CallResult]

@@ -142,7 +142,9 @@ def from_body(status: int, body: Any) -> AstraError:
 class ErrorBody(BaseModel):
     """The one shape of every error reply."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"error": "NotFound", "detail": "no arena 'ar_0'"}]})
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"examples": [{"error": "NotFound", "detail": "no arena 'ar_0'"}]}
+    )
 
     error: str
     """The class of the error, stable; branch on it."""

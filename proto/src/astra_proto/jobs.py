@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from astra_proto.base import Record, Reply, Request
 from astra_proto.arenas import Split, Topology
+from astra_proto.base import Record, Reply, Request
 from astra_proto.ids import JobId, Key, ServerId, ToolName
 
 

@@ -23,16 +23,22 @@ class ToolCall(Record):
 
 
 class SystemMessage(Record):
+    """Instructions that stand above the conversation."""
+
     role: Literal["system"] = "system"
     content: str
 
 
 class UserMessage(Record):
+    """What the user says."""
+
     role: Literal["user"] = "user"
     content: str
 
 
 class AssistantMessage(Record):
+    """What the model says, calls, or both."""
+
     role: Literal["assistant"] = "assistant"
     content: str | None = None
     tool_calls: list[ToolCall] | None = None

@@ -12,6 +12,8 @@ from astra_proto.ids import Key, RunId
 
 
 class RunStatus(StrEnum):
+    """How far a run or an evaluation is."""
+
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
@@ -117,6 +119,8 @@ class EvaluationResult(Record):
 
 
 class Evaluation(Reply):
+    """An evaluation as it stands."""
+
     id: str
     key: Key
     request: CreateEvaluation

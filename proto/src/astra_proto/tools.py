@@ -57,6 +57,8 @@ class ToolServer(Reply):
 
 
 class EdgeEvidence(StrEnum):
+    """Why one tool may follow another."""
+
     OUTPUT_FEEDS_INPUT = "output_feeds_input"
     """A field of one tool's output schema is an argument of the next."""
     SHARED_ENTITY = "shared_entity"
@@ -68,6 +70,8 @@ class EdgeEvidence(StrEnum):
 
 
 class Edge(Record):
+    """``target`` may follow ``source``."""
+
     source: ToolName
     target: ToolName
     weight: Annotated[float, Field(gt=0)]
@@ -108,6 +112,8 @@ class OpenSession(Request):
 
 
 class ToolSession(Reply):
+    """A session that is open."""
+
     id: str
     server_id: ServerId
 

@@ -9,6 +9,8 @@ from astra_proto.base import Record
 
 
 class SubQuestion(Record):
+    """One step of a decomposition."""
+
     id: Annotated[int, Field(ge=1)]
     question: Annotated[str, Field(min_length=1, max_length=5_000)]
     answer: JsonValue
@@ -38,7 +40,7 @@ class QATrace(Record):
         return self
 
     def hop_levels(self) -> dict[int, int]:
-        """Sub-question id to its layer: 1 for those that depend on nothing, else one more than the deepest they need."""
+        """Sub-question id to its layer: 1 where nothing is needed, else one more than the deepest that is."""
         levels: dict[int, int] = {}
         for sub in self.subquestions:
             levels[sub.id] = 1 + max((levels[d] for d in sub.depends_on), default=0)

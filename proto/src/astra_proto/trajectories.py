@@ -20,7 +20,7 @@ class Task(Record):
 
 
 class TrajectoryScore(Record):
-    """Seven dimensions in [0, 1] (paper §3.1.5). Null is "unscored": the judge gave no verdict, which is never a pass."""
+    """Seven dimensions in [0, 1] (paper §3.1.5). Null is "unscored": no verdict was given, which is never a pass."""
 
     query_understanding: float | None
     query_planning: float | None

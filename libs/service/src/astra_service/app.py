@@ -55,9 +55,7 @@ def build_app(
     )
     app.state.settings = settings
     app.state.metrics = CollectorRegistry()
-    app.add_middleware(
-        Gate, token=settings.token(), max_body_bytes=settings.max_body_bytes, registry=app.state.metrics
-    )
+    app.add_middleware(Gate, token=settings.token(), max_body_bytes=settings.max_body_bytes, registry=app.state.metrics)
     app.add_exception_handler(AstraError, _astra_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -126,7 +124,7 @@ def routes(app: FastAPI) -> list[tuple[str, str, str]]:
         (method, route.path, route.summary or "")
         for route in app.routes
         if isinstance(route, APIRoute) and route.include_in_schema
-        for method in sorted(route.methods)
+        for method in sorted(route.methods or ())
     ]
     return sorted(found, key=lambda r: (r[1], r[0]))
 

@@ -43,7 +43,9 @@ class ApiClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -77,7 +79,9 @@ class ApiClient:
             except httpx2.TransportError as error:
                 safe = repeatable or isinstance(error, httpx2.ConnectError)
                 if attempt == self._retries or not safe:
-                    raise Unavailable(f"{self._http.base_url} does not answer: {type(error).__name__} {error}") from error
+                    raise Unavailable(
+                        f"{self._http.base_url} does not answer: {type(error).__name__} {error}"
+                    ) from error
             else:
                 if response.status_code < 400:
                     return response

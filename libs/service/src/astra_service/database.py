@@ -68,7 +68,9 @@ class Database:
         await self.engine.dispose()
 
 
-def upsert(session: AsyncSession, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: Sequence[str]) -> Any:
+def upsert(
+    session: AsyncSession, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: Sequence[str]
+) -> Any:
     """An ``INSERT … ON CONFLICT`` for either database; add ``.on_conflict_do_nothing`` is already said for ``key``.
 
     Returns the statement, so that a caller may ask for ``.returning(...)``: it returns a row only if one was inserted.

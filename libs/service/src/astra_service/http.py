@@ -25,13 +25,19 @@ class Gate:
         self._app = app
         self._token = token.encode() if token else None
         self._max = max_body_bytes
-        self._seen = Counter("astra_http_requests", "Requests answered", ["method", "route", "status"], registry=registry)
+        self._seen = Counter(
+            "astra_http_requests", "Requests answered", ["method", "route", "status"], registry=registry
+        )
         self._took = Histogram(
-            "astra_http_seconds", "Time to answer", ["method", "route"], registry=registry,
+            "astra_http_seconds",
+            "Time to answer",
+            ["method", "route"],
+            registry=registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through, or answer it with an error."""
         if scope["type"] != "http":
             await self._websocket(scope, receive, send)
             return

@@ -16,13 +16,18 @@ from astra_service.settings import ServiceSettings
 S = TypeVar("S", bound=ServiceSettings)
 
 
-def service_command(name: str, summary: str, settings_class: type[S], create_app: Callable[[S], FastAPI]) -> typer.Typer:
+def service_command(
+    name: str, summary: str, settings_class: type[S], create_app: Callable[[S], FastAPI]
+) -> typer.Typer:
     """The typer application of a service. Every setting is an environment variable; the help lists them all."""
     prefix = settings_class.model_config.get("env_prefix", "")
     known = "\n\n".join(
-        f"{prefix}{field.upper()} — {(info.description or '').strip()}" for field, info in settings_class.model_fields.items()
+        f"{prefix}{field.upper()} — {(info.description or '').strip()}"
+        for field, info in settings_class.model_fields.items()
     )
-    cli = typer.Typer(name=name, help=summary, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    cli = typer.Typer(
+        name=name, help=summary, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
 
     @cli.command(help=f"Serve until interrupted.\n\nSettings come from the environment:\n\n{known}")
     def serve(
@@ -30,7 +35,7 @@ def service_command(name: str, summary: str, settings_class: type[S], create_app
         port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     ) -> None:
         given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
-        run(settings_class(**given), create_app)
+        run(settings_class.model_validate(given) if given else settings_class(), create_app)
 
     @cli.callback()
     def main() -> None:
@@ -46,8 +51,15 @@ def run(settings: S, create_app: Callable[[S], FastAPI]) -> None:
     app = create_app(settings)
     logs.configure(settings.log_format, settings.log_level, app.title)
     listener = socket.create_server((settings.host, settings.port), backlog=2048)
-    structlog.get_logger().info("service.listening", host=settings.host, port=listener.getsockname()[1], pid=os.getpid())
+    structlog.get_logger().info(
+        "service.listening", host=settings.host, port=listener.getsockname()[1], pid=os.getpid()
+    )
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, ws_ping_interval=60, ws_ping_timeout=300
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        ws_ping_interval=60,
+        ws_ping_timeout=300,
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PLACEHOLDER = "change-me"
 """The token of `.env.example`. It is good for loopback and nothing else."""
@@ -14,12 +14,14 @@ PLACEHOLDER = "change-me"
 class ServiceSettings(BaseSettings):
     """Where the service listens, what it stores to, who may call it."""
 
+    model_config = SettingsConfigDict(use_attribute_docstrings=True)
+
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=8000, ge=0, le=65_535)
     """Port to listen on; 0 takes a free one."""
     public_host: str | None = None
-    """Address at which callers reach it, if another than `host`: in a container that listens on every address, the one that is published."""
+    """Address at which callers reach it, if another than `host`: for a container, the one it is published on."""
     api_token: SecretStr | None = None
     """Bearer token that every call must carry. Needed beyond loopback."""
     database_url: str = "sqlite+aiosqlite:///.astra/astra.db"
