@@ -1,0 +1,1 @@
+"""Pipeline B: an arena from a question (paper §3.2)."""
