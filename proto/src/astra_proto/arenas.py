@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from astra_proto.base import Record, Reply
-from astra_proto.ids import ArenaId, ToolName, content_id
+from astra_proto.ids import ArenaId, ToolName, canonical_json, content_id
 from astra_proto.messages import FunctionSpec, ToolSpec
 from astra_proto.soundness import SoundnessReport
 
 Code = Annotated[str, Field(min_length=1, max_length=200_000)]
 Text = Annotated[str, Field(min_length=1, max_length=50_000)]
+
+MAX_ANSWER = 2_000
+"""Longest reference answer, as characters of JSON."""
 
 
 class Split(StrEnum):
@@ -44,6 +47,8 @@ class Answer(Record):
     def _says_something(cls, value: JsonValue) -> JsonValue:
         if value is None or value == "" or value == [] or value == {}:
             raise ValueError("an empty answer would be matched by any output: give the value the tool must return")
+        if (size := len(canonical_json(value))) > MAX_ANSWER:
+            raise ValueError(f"an answer of {size} characters of JSON: ask for less, {MAX_ANSWER} at most")
         return value
 
 

@@ -56,7 +56,7 @@ class CreateEnv(Request):
     """Seconds without a call after which the env expires."""
     reward_mode: RewardMode = RewardMode.DELTA
     final_answer: bool = False
-    """Count the final answer as one more sub-task."""
+    """Count the final answer as one more sub-task: a right one as if solved by one call, a wrong one costs nothing."""
 
 
 class EnvView(Reply):
@@ -91,7 +91,10 @@ class Call(Request):
 
 
 class Action(Request):
-    """What the agent does: calls tools, in order, or says its final answer, which ends the episode."""
+    """What the agent does: calls tools, in order, or says its final answer, which ends the episode.
+
+    With ``tool_calls`` there, ``content`` is what it said beside them, and no final answer.
+    """
 
     tool_calls: Annotated[list[Call], Field(max_length=64)] = []
     content: Annotated[str, Field(max_length=200_000)] | None = None
@@ -123,7 +126,9 @@ class Info(Record):
     """How the episode stands after a step (paper §4.2)."""
 
     step_index: int
+    """Steps taken so far; 0 after a reset."""
     subtasks: int
+    """What there is to solve: sub-tasks, and one more where the final answer counts."""
     solved: list[int]
     """Ids of the sub-tasks solved so far."""
     calls: int
@@ -132,6 +137,7 @@ class Info(Record):
     precision: float
     f1: float
     error_class: ErrorClass | None
+    """Of this step: ``infra`` if there was one, else that of the first call that failed."""
     reward_valid: bool
     """False when an infra or capacity failure touched the episode: do not learn from it."""
     reason: Literal["solved", "answered", "max_steps", "infra"] | None
@@ -163,6 +169,8 @@ class StepRecord(Record):
     step_id: str | None
     action: Action
     results: list[ToolMessage]
+    errors: list[ErrorClass | None]
+    """One entry a call: null where the tool answered. With ``results`` it is all that scoring looks at."""
     reward: float
     terminated: bool
     truncated: bool
