@@ -1,21 +1,29 @@
 """A question, its answer, and its decomposition into sub-questions with answers (paper §3.2.1)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from astra_proto.arenas import Topology
+from astra_proto.arenas import Answer, Topology
 from astra_proto.base import Record
 
 
 class SubQuestion(Record):
-    """One step of a decomposition."""
+    """One step towards the final answer."""
 
     id: Annotated[int, Field(ge=1)]
     question: Annotated[str, Field(min_length=1, max_length=5_000)]
     answer: JsonValue
     depends_on: list[int] = []
     """Ids of earlier sub-questions whose answers this one needs."""
+    needs_tool: bool = True
+    """False for what can be said from the other answers alone; such a sub-question is a leaf (paper §3.2.2)."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "SubQuestion":
+        Answer(value=self.answer)
+        return self
 
 
 class QATrace(Record):
@@ -24,33 +32,76 @@ class QATrace(Record):
     schema_version: Literal[1] = 1
     domain: str
     language: Literal["en", "zh"] = "en"
+    background: Annotated[str, Field(max_length=20_000)] = ""
+    """What the agent is told beside the question."""
     question: Annotated[str, Field(min_length=1, max_length=20_000)]
     final_answer: JsonValue
     subquestions: Annotated[list[SubQuestion], Field(min_length=1, max_length=32)]
 
     @model_validator(mode="after")
     def _is_a_dag(self) -> "QATrace":
+        Answer(value=self.final_answer)
         seen: set[int] = set()
         for sub in self.subquestions:
+            where = f"subquestions[id={sub.id}]"
             if sub.id in seen:
-                raise ValueError(f"subquestions: id {sub.id} is used twice")
+                raise ValueError(f"{where}.id: used twice")
             if late := [d for d in sub.depends_on if d not in seen]:
-                raise ValueError(f"subquestions[id={sub.id}].depends_on: {late} do not come earlier in the list")
+                raise ValueError(f"{where}.depends_on: {late} do not come earlier in the list")
+            if len(set(sub.depends_on)) < len(sub.depends_on):
+                raise ValueError(f"{where}.depends_on: names one sub-question twice")
             seen.add(sub.id)
+        needed = {d for sub in self.subquestions for d in sub.depends_on}
+        if inner := [sub.id for sub in self.subquestions if not sub.needs_tool and sub.id in needed]:
+            raise ValueError(
+                f"subquestions: {inner} need no tool, yet others depend on them; only leaves may do without"
+            )
         return self
 
     def hop_levels(self) -> dict[int, int]:
-        """Sub-question id to its layer: 1 where nothing is needed, else one more than the deepest that is."""
-        levels: dict[int, int] = {}
-        for sub in self.subquestions:
-            levels[sub.id] = 1 + max((levels[d] for d in sub.depends_on), default=0)
-        return levels
+        """Sub-question id to its layer: 1 without dependencies, else one more than the deepest of them."""
+        return hop_levels({sub.id: sub.depends_on for sub in self.subquestions})
 
     def topology(self) -> Topology:
         """Which of the paper's four shapes the DAG has."""
-        levels = self.hop_levels().values()
-        if len(self.subquestions) == 1:
-            return Topology.SINGLE_HOP
-        if max(levels) == 1:
-            return Topology.PARALLEL_SINGLE_HOP
-        return Topology.MULTI_HOP if max(levels) == len(self.subquestions) else Topology.PARALLEL_MULTI_HOP
+        return topology_of({sub.id: sub.depends_on for sub in self.subquestions})
+
+
+def hop_levels(depends_on: Mapping[int, Sequence[int]]) -> dict[int, int]:
+    """Id to layer, of a DAG whose ids stand in an order in which nothing comes before what it depends on.
+
+    >>> hop_levels({1: [], 2: [], 3: [1, 2], 4: [3]})
+    {1: 1, 2: 1, 3: 2, 4: 3}
+    """
+    levels: dict[int, int] = {}
+    for each, needs in depends_on.items():
+        levels[each] = 1 + max((levels[d] for d in needs), default=0)
+    return levels
+
+
+def topology_of(depends_on: Mapping[int, Sequence[int]]) -> Topology:
+    """Which of the paper's four shapes a DAG has.
+
+    >>> topology_of({1: [], 2: [1]}).value
+    'multi_hop'
+    """
+    levels = hop_levels(depends_on).values()
+    if len(depends_on) == 1:
+        return Topology.SINGLE_HOP
+    if max(levels) == 1:
+        return Topology.PARALLEL_SINGLE_HOP
+    return Topology.MULTI_HOP if max(levels) == len(depends_on) else Topology.PARALLEL_MULTI_HOP
+
+
+def shape_problem(topology: Topology | None, hops: int | None) -> str | None:
+    """Why no DAG can have both this topology and this number of layers; None if one can.
+
+    >>> shape_problem(Topology.SINGLE_HOP, 3)
+    'hops: single_hop has 1 layer, not 3'
+    """
+    if topology is None or hops is None:
+        return None
+    flat = topology in (Topology.SINGLE_HOP, Topology.PARALLEL_SINGLE_HOP)
+    if flat == (hops == 1):
+        return None
+    return f"hops: {topology.value} has {'1 layer' if flat else 'at least 2 layers'}, not {hops}"
