@@ -1,0 +1,137 @@
+"""What the demo asks for. Every key is a function of the plan, so that a second run finds what the first has done."""
+
+from pathlib import Path
+
+from astra_proto.arenas import Split, Topology
+from astra_proto.ids import content_id
+from astra_proto.jobs import ArenaJob, CreateJob, TrajectoryJob
+from astra_proto.runs import CreateEvaluation, CreateRun, RLConfig, RunConfig, SFTConfig
+from astra_proto.tools import ToolChain
+from pydantic import BaseModel, ConfigDict
+
+SEED_SPAN = 100_000
+"""Seeds of one plan's jobs lie this far from those of the next."""
+
+
+class Plan(BaseModel):
+    """How much of everything. The same plan makes the same arenas."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seed: int
+    train_arenas: int
+    test_arenas: int
+    trajectories: int
+    servers: int
+    """Tool servers of the catalogue to import."""
+    domains: tuple[str, ...]
+    """What the arenas are about, by turns."""
+    topologies: tuple[Topology | None, ...] = (None,)
+    sft_steps: int
+    sft_seconds: float
+    rl_steps: int
+    rl_seconds: float
+    rl_groups: int
+    rl_group_size: int
+    eval_arenas: int
+    eval_seeds: tuple[int, ...]
+    eval_temperature: float
+
+    def arena_jobs(self) -> list[CreateJob]:
+        """A job for each arena that is to be tried, train split first."""
+        splits = [Split.TRAIN] * self.train_arenas + [Split.TEST] * self.test_arenas
+        return [
+            CreateJob(
+                key=f"demo:{self.seed}:arena:{split}:{self._number(split, index)}",
+                payload=ArenaJob(
+                    domain=self.domains[index % len(self.domains)],
+                    topology=self.topologies[index % len(self.topologies)],
+                    split=split,
+                    seed=self._seed(split, index),
+                ),
+            )
+            for index, split in enumerate(splits)
+        ]
+
+    def trajectory_jobs(self, chains: list[ToolChain]) -> list[CreateJob]:
+        """A job for each trajectory that is to be tried: the chains by turns, each time with another seed."""
+        return [
+            CreateJob(
+                key=f"demo:{self.seed}:trajectory:{chain.server_id}:{content_id('chain', chain.tools)}:{index}",
+                payload=TrajectoryJob(server_id=chain.server_id, chain=chain.tools, seed=self._base() + index),
+            )
+            for index in range(self.trajectories)
+            for chain in [chains[index % len(chains)]]
+        ]
+
+    def sft(self) -> CreateRun:
+        """The supervised run."""
+        return self._run(SFTConfig(seed=self.seed, max_steps=self.sft_steps, max_seconds=self.sft_seconds))
+
+    def rl(self, base: str) -> CreateRun:
+        """The reinforcement learning run on top of ``base``."""
+        return self._run(
+            RLConfig(
+                base=base,
+                seed=self.seed,
+                max_steps=self.rl_steps,
+                max_seconds=self.rl_seconds,
+                groups=self.rl_groups,
+                group_size=self.rl_group_size,
+            )
+        )
+
+    def evaluation(self, policy: str) -> CreateEvaluation:
+        """A policy on the held-out arenas."""
+        asked = {
+            "policy": policy,
+            "split": Split.TEST,
+            "limit": self.eval_arenas,
+            "seeds": list(self.eval_seeds),
+            "temperature": self.eval_temperature,
+        }
+        return CreateEvaluation.model_validate({"key": f"demo:{self._name()}:{content_id('ev', asked)}", **asked})
+
+    def _run(self, config: RunConfig) -> CreateRun:
+        return CreateRun(
+            key=f"demo:{self._name()}:{content_id(config.kind, config.model_dump(mode='json'))}", config=config
+        )
+
+    def _name(self) -> str:
+        return content_id("plan", self.model_dump(mode="json"))
+
+    def _base(self) -> int:
+        return self.seed * SEED_SPAN % 2**30
+
+    def _number(self, split: Split, index: int) -> int:
+        return index if split is Split.TRAIN else index - self.train_arenas
+
+    def _seed(self, split: Split, index: int) -> int:
+        # Held-out arenas have seeds of their own, so that a larger train split does not move them.
+        return self._base() + self._number(split, index) + (0 if split is Split.TRAIN else SEED_SPAN // 2)
+
+
+def whole(seed: int, arenas: int, trajectories: int) -> Plan:
+    """The demo as it is meant: about ten minutes on two cores."""
+    return Plan(
+        seed=seed, train_arenas=arenas, test_arenas=max(20, arenas // 8), trajectories=trajectories, servers=4,
+        domains=DOMAINS, sft_steps=600, sft_seconds=180, rl_steps=40, rl_seconds=240, rl_groups=16, rl_group_size=8,
+        eval_arenas=60, eval_seeds=(0, 1, 2), eval_temperature=0.7,
+    )  # fmt: skip
+
+
+def fast(seed: int) -> Plan:
+    """A smoke run: every part works, nothing is learnt. About a minute."""
+    return Plan(
+        seed=seed, train_arenas=16, test_arenas=6, trajectories=6, servers=3,
+        domains=DOMAINS, sft_steps=12, sft_seconds=20, rl_steps=2, rl_seconds=20, rl_groups=4, rl_group_size=4,
+        eval_arenas=6, eval_seeds=(0, 1), eval_temperature=0.7,
+    )  # fmt: skip
+
+
+DOMAINS = ("retail", "library", "clinic", "logistics")
+
+
+def default_out() -> Path:
+    """Where the report and the picture go."""
+    return Path("out/demo")

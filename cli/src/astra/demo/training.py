@@ -1,0 +1,64 @@
+"""The second half of the demo: SFT, RL, and how good each policy is on arenas that none has seen."""
+
+from dataclasses import dataclass
+
+from astra_proto.errors import AstraError
+from astra_proto.runs import CreateRun, Evaluation, EvaluationResult, MetricPoint, Run, RunStatus
+from rich.progress import Progress
+
+from astra.curves import headline
+from astra.demo.clients import Clients
+from astra.demo.plan import Plan
+from astra.demo.story import Bar
+from astra.progress import follow_evaluation, follow_run
+
+BASE = "base:scratch"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run and the curve of the number that tells how it went."""
+
+    run: Run
+    metric: str
+    curve: list[tuple[int, float]]
+    """Step and value."""
+
+
+async def train(clients: Clients, ask: CreateRun, bar: Bar) -> Trained:
+    """One training run to its end."""
+    kind = ask.config.kind
+    seen: list[MetricPoint] = []
+    run = await clients.trainer.post("/runs", ask, Run, repeatable=True)
+
+    def changed(now: Run, points: list[MetricPoint]) -> None:
+        seen[:] = points
+        last = points[-1].values if points else {}
+        name = headline(kind, last)
+        bar.update(now.step, now.total_steps, f"{name} {last[name]:.3f}" if name in last else str(now.status))
+
+    run = await follow_run(clients.trainer, run, changed)
+    if run.status is not RunStatus.DONE:
+        raise AstraError(
+            f"the {kind} run {run.id} is {run.status}: {run.detail or 'no detail'}. The same command takes it up again."
+        )
+    name = headline(kind, {name for point in seen for name in point.values})
+    curve = [(point.step, point.values[name]) for point in seen if name in point.values]
+    bar.end(f"{run.step} steps, {name} {curve[0][1]:.3f} → {curve[-1][1]:.3f}" if curve else f"{run.step} steps")
+    return Trained(run=run, metric=name, curve=curve)
+
+
+async def evaluate(
+    plan: Plan, clients: Clients, policies: dict[str, str], progress: Progress
+) -> dict[str, EvaluationResult]:
+    """Each policy on the same held-out arenas with the same seeds. Name to result."""
+    bars = {name: Bar(progress, f"evaluate {name}", None) for name in policies}
+    results: dict[str, EvaluationResult] = {}
+    for name, policy in policies.items():
+        evaluation = await clients.trainer.post("/evaluations", plan.evaluation(policy), Evaluation, repeatable=True)
+        evaluation = await follow_evaluation(clients.trainer, evaluation)
+        if evaluation.result is None:
+            raise AstraError(f"the evaluation of {name} is {evaluation.status}: {evaluation.detail or 'no detail'}.")
+        results[name] = evaluation.result
+        bars[name].end(f"mean F1 {evaluation.result.f1:.3f} in {evaluation.result.episodes} episodes")
+    return results
