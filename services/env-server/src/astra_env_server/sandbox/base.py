@@ -22,8 +22,8 @@ class SandboxError(Exception):
 class BundleRejected(SandboxError):
     """The code of a tool does not import, or does not define its function.
 
-    ``tool`` is the tool at fault (None when the fault cannot be laid on one), ``error_class`` is TOOL, or TIMEOUT when the
-    import ran past its time.
+    ``tool`` is the tool at fault (None when the fault cannot be laid on one); ``error_class`` is TOOL, or TIMEOUT when
+    the import ran past its time.
     """
 
     def __init__(self, tool: str | None, detail: str, error_class: ErrorClass = ErrorClass.TOOL) -> None:
@@ -92,7 +92,7 @@ class Limits:
     import_s: float = 10.0
     """Seconds that the import of a whole bundle may take."""
     cpu_s: int = 600
-    """Processor seconds of one session in its whole life; the deadline of a call is kept by the host, this is a backstop."""
+    """Processor seconds of one session in its whole life: a backstop, the host keeps the deadline of each call."""
     depth: int = 64
     """How deeply a result may be nested."""
 

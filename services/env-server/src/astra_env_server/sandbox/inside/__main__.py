@@ -1,0 +1,77 @@
+"""Starts the warden, which forks the zygote. One argument: the JSON that ``launch.configuration`` writes."""
+
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+from . import locks, warden, zygote
+
+
+def drop_to(uid: int) -> None:
+    """Leave root for a user that owns nothing."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def forget_surroundings() -> None:
+    """No environment, no path to this package: what a tool sees is the same everywhere."""
+    sys.path[:] = [p for p in sys.path if p not in os.environ.get("PYTHONPATH", "").split(":")]
+    sys.argv[:] = [""]
+    os.environ.clear()
+    os.environ["TZ"] = "UTC"
+
+
+def be_zygote(link: socket.socket, to_warden: socket.socket, config: dict[str, Any]) -> NoReturn:
+    """Lock, hand the warden its say over forks, then serve."""
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        abi = locks.landlock_abi()
+        listener = zygote.lock_down_zygote(abi, config["readable"], config["listable"], config["limits"])
+        socket.send_fds(to_warden, [b"L"], [listener])
+        os.close(listener)
+        to_warden.close()
+        os.dup2(1, 2)
+        zygote.run(link, abi, config["limits"])
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        os._exit(71)
+
+
+def main() -> None:
+    """Warden and zygote of one runner."""
+    config = json.loads(sys.argv[1])
+    control, link = (socket.socket(fileno=config[name]) for name in ("control", "link"))
+    control.set_inheritable(False)
+    link.set_inheritable(False)
+    forget_surroundings()
+    zygote.preload()
+    if config["uid"] is not None:
+        drop_to(config["uid"])
+    locks.prctl(locks.PR_SET_CHILD_SUBREAPER, 1)
+    locks.prctl(locks.PR_SET_DUMPABLE, 0)
+    # Dropping root cleared this, so it is set here; the end of the control socket says the same more slowly.
+    signal.signal(signal.SIGTERM, lambda *_: control.shutdown(socket.SHUT_RDWR))
+    locks.prctl(locks.PR_SET_PDEATHSIG, signal.SIGTERM)
+    from_zygote, to_warden = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        control.close()
+        from_zygote.close()
+        be_zygote(link, to_warden, config)
+    link.close()
+    to_warden.close()
+    _, descriptors, _, _ = socket.recv_fds(from_zygote, 1, 1)
+    from_zygote.close()
+    if descriptors:
+        warden.watch(control, descriptors[0], pid)
+    else:
+        warden.end_all(pid)
+    os._exit(0)
+
+
+main()

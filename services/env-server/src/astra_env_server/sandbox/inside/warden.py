@@ -1,0 +1,121 @@
+"""The warden: parent of the zygote. It lets one fork through for each session that the host announced, and no other.
+
+The zygote's filter puts every fork before the warden (seccomp user notification), so arena code that took the zygote over can
+make no process of its own; sessions cannot fork at all. When the host goes, the warden ends what is left and then itself.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import struct
+import time
+
+_RECEIVE, _SEND = 0xC0502100, 0xC0182101
+_CONTINUE = 1
+_EPERM = 1
+
+
+class ForkGate:
+    """Answers the forks of one process: as many as were granted."""
+
+    def __init__(self, listener: int, control: socket.socket, zygote: int) -> None:
+        self._listener = listener
+        self._control = control
+        self._zygote = zygote
+        self._granted = 0
+
+    def read_grants(self) -> bool:
+        """Take the host's announcements, one byte each; false when the host is gone."""
+        try:
+            announced = self._control.recv(4096, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self._granted += len(announced)
+        return bool(announced)
+
+    def decide(self) -> None:
+        """Let the waiting fork through, or refuse it."""
+        notice = bytearray(80)
+        try:
+            fcntl.ioctl(self._listener, _RECEIVE, notice, True)
+        except OSError:
+            return  # it gave up, or was killed, while it waited
+        identity, pid = struct.unpack_from("QI", notice)
+        # The host announces before it asks the zygote, so a grant that is due can be read by now.
+        self.read_grants()
+        granted = pid == self._zygote and self._granted > 0
+        self._granted -= granted
+        answer = struct.pack("QqiI", identity, 0, 0 if granted else -_EPERM, _CONTINUE if granted else 0)
+        try:
+            fcntl.ioctl(self._listener, _SEND, answer)
+        except OSError:
+            return
+
+
+def watch(control: socket.socket, listener: int, zygote: int) -> None:
+    """Decide forks until the host closes the control socket or the zygote ends; then end every process below."""
+    gate = ForkGate(listener, control, zygote)
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(listener, select.POLLIN)
+    running = True
+    while running:
+        for descriptor, event in poll.poll():
+            if descriptor == control.fileno():
+                running = running and gate.read_grants()
+            elif event & select.POLLIN:
+                gate.decide()
+            else:
+                running = False  # nobody is left under the filter
+        running = running and not _ended(zygote)
+    end_all(zygote)
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
+
+
+def end_all(zygote: int, within_s: float = 2.0) -> None:
+    """Kill the zygote and all that it left behind; the orphans are the warden's children, for it is their subreaper."""
+    _kill(zygote)
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        for pid in _children():
+            _kill(pid)
+        time.sleep(0.005)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _children() -> list[int]:
+    """Processes whose parent is this one. Without /proc (a pid namespace of our own) the end of the warden ends all."""
+    found = []
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return []
+    for name in filter(str.isdigit, names):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                if int(file.read().rpartition(b")")[2].split()[1]) == os.getpid():
+                    found.append(int(name))
+        except (OSError, IndexError, ValueError):
+            continue
+    return found

@@ -1,0 +1,191 @@
+"""The runners of one server: warm ones that wait for code, one for each arena in use, no more than there is room for."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import structlog
+
+from astra_env_server.sandbox.base import Bundle, SandboxError, SandboxFull, SandboxLost, Stats
+from astra_env_server.sandbox.launch import Launch
+from astra_env_server.sandbox.runner import Runner
+from astra_env_server.sandbox.session import REPLY_OVERHEAD, LocalSession
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class PoolSize:
+    """How many of each there may be."""
+
+    max_runners: int = 16
+    warm: int = 2
+    """Runners kept ready for the next new arena."""
+    sessions_per_runner: int = 1024
+    """Open at the same time, in one arena."""
+    recycle_after: int = 10_000
+    """Sessions that a runner forks before another takes its place."""
+
+
+class LocalSandbox:
+    """Runners on this machine, of one tier."""
+
+    def __init__(self, launch: Launch, size: PoolSize) -> None:
+        self.tier: str = launch.tier
+        self._launch = launch
+        self._size = size
+        self._places = 0  # taken by runners, those that start or end included
+        self._ready: list[Runner] = []
+        self._claims: OrderedDict[str, asyncio.Task[Runner]] = OrderedDict()  # least recently used first
+        self._retired: set[Runner] = set()
+        self._refill: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def open(self, bundle: Bundle, seed: int) -> LocalSession:
+        """A new session of the bundle; see ``base.Sandbox``."""
+        for last in (False, True):
+            runner = await self._runner(bundle)
+            if len(runner.sessions) >= self._size.sessions_per_runner:
+                raise SandboxFull(f"this arena has {self._size.sessions_per_runner} sessions open, the most it may")
+            try:
+                number, wire, process = await runner.fork(seed, self._launch.limits.output_bytes + REPLY_OVERHEAD)
+            except SandboxLost:
+                self._retire(bundle.key, runner)
+                if last:
+                    raise
+                continue
+            if runner.opened >= self._size.recycle_after:
+                self._retire(bundle.key, runner)
+            return LocalSession(runner, number, wire, process, self._launch.limits.output_bytes, self._session_ended)
+        raise AssertionError("unreachable")
+
+    async def warm(self, bundle: Bundle) -> None:
+        """Have a runner import the bundle."""
+        await self._runner(bundle)
+
+    async def stats(self) -> Stats:
+        """How full it is."""
+        runners = [*self._ready, *self._retired, *(t.result() for t in self._claims.values() if _succeeded(t))]
+        return Stats(
+            tier=self.tier,
+            runners=self._places,
+            max_runners=self._size.max_runners,
+            warm=len(self._ready),
+            sessions=sum(len(runner.sessions) for runner in runners),
+        )
+
+    async def fill(self) -> None:
+        """Start runners until as many wait as should; raises SandboxLost when they cannot be started."""
+        while not self._closed and len(self._ready) < self._size.warm and self._places < self._size.max_runners:
+            self._ready.append(await self._start())
+
+    async def close(self) -> None:
+        """End every session and runner."""
+        self._closed = True
+        tasks = [t for t in (self._refill, *self._claims.values()) if t is not None]
+        for task in tasks:
+            task.cancel()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        runners = {*self._ready, *self._retired, *(r for r in done if isinstance(r, Runner))}
+        self._ready, self._retired = [], set()
+        self._claims.clear()
+        await asyncio.gather(*(self._end(runner) for runner in runners), *self._ending, return_exceptions=True)
+
+    # ---- which runner serves a bundle
+
+    async def _runner(self, bundle: Bundle) -> Runner:
+        if self._closed:
+            raise SandboxLost("the sandbox is closed")
+        claim = self._claims.get(bundle.key)
+        if claim is not None and _succeeded(claim):
+            runner = claim.result()
+            if not runner.alive or runner.breached:
+                self._retire(bundle.key, runner)
+                claim = None
+        if claim is None:
+            claim = self._claims[bundle.key] = asyncio.create_task(self._claim(bundle))
+        self._claims.move_to_end(bundle.key)
+        # Shared by all who want this arena: one who gives up must not end it for the others.
+        return await asyncio.shield(claim)
+
+    async def _claim(self, bundle: Bundle) -> Runner:
+        runner: Runner | None = None
+        try:
+            runner = await self._unclaimed()
+            await runner.claim(bundle)
+        except BaseException:
+            self._claims.pop(bundle.key, None)
+            if runner is not None:
+                self._end_later(runner)
+            raise
+        finally:
+            self._refill_later()
+        return runner
+
+    async def _unclaimed(self) -> Runner:
+        while self._ready:
+            runner = self._ready.pop(0)
+            if runner.alive:
+                return runner
+            self._end_later(runner)
+        if self._places >= self._size.max_runners:
+            await self._evict()
+        return await self._start()
+
+    async def _evict(self) -> None:
+        """Make room: end the runner that was used least recently, of those without sessions."""
+        for key, claim in self._claims.items():
+            if _succeeded(claim) and not claim.result().sessions:
+                del self._claims[key]
+                await self._end(claim.result())
+                return
+        raise SandboxFull(f"all {self._size.max_runners} runners are in use")
+
+    # ---- starting and ending
+
+    async def _start(self) -> Runner:
+        self._places += 1
+        try:
+            return await Runner.start(self._launch)
+        except BaseException:
+            self._places -= 1
+            raise
+
+    def _refill_later(self) -> None:
+        if not self._closed and (self._refill is None or self._refill.done()):
+            self._refill = asyncio.create_task(self._try_fill())
+
+    async def _try_fill(self) -> None:
+        try:
+            await self.fill()
+        except SandboxError as error:
+            log.warning("sandbox.refill_failed", error=str(error))
+
+    def _retire(self, key: str, runner: Runner) -> None:
+        """Let it take no more sessions, and end it when the last of its sessions ends."""
+        claim = self._claims.get(key)
+        if claim is not None and _succeeded(claim) and claim.result() is runner:
+            del self._claims[key]
+            self._retired.add(runner)
+        self._session_ended(runner)
+
+    def _session_ended(self, runner: Runner) -> None:
+        if runner in self._retired and not runner.sessions:
+            self._retired.discard(runner)
+            self._end_later(runner)
+
+    def _end_later(self, runner: Runner) -> None:
+        task = asyncio.create_task(self._end(runner))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end(self, runner: Runner) -> None:
+        try:
+            await runner.close()
+        finally:
+            self._places -= 1
+
+
+def _succeeded(claim: asyncio.Task[Runner]) -> bool:
+    return claim.done() and not claim.cancelled() and claim.exception() is None

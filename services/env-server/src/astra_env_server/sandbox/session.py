@@ -1,0 +1,116 @@
+"""A session seen from the host: calls with a deadline that the host keeps, and a kill that always works."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from astra_proto.envs import ErrorClass
+
+from astra_env_server.sandbox.base import CallOutcome, SandboxLost
+from astra_env_server.sandbox.runner import Runner
+from astra_env_server.sandbox.wire import Wire, WireClosed, WireError
+
+REPLY_OVERHEAD = 64 + 4096
+"""Bytes of a reply beyond its text: head and, for the text of an exception, its own bound."""
+
+
+class LocalSession:
+    """One env's process in a runner."""
+
+    def __init__(
+        self, runner: Runner, number: int, wire: Wire, process: int, output_bytes: int, ended: Callable[[Runner], None]
+    ) -> None:
+        self._runner = runner
+        self._number = number
+        self._wire = wire
+        self._process = process
+        self._output_bytes = output_bytes
+        self._ended = ended
+        self._turn = asyncio.Lock()
+        self._open = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether another call can be made."""
+        return self._open and self._wire.error is None
+
+    async def call(self, tool: str, arguments: dict[str, Any], timeout_s: float) -> CallOutcome:
+        """The outcome of one tool call; see ``base.Session``."""
+        async with self._turn:
+            if not self._open:
+                raise SandboxLost("the session is over")
+            request = secrets.randbits(64)
+            try:
+                body = json.dumps({"tool": tool, "arguments": arguments}, ensure_ascii=False, allow_nan=False).encode()
+            except (ValueError, TypeError, RecursionError) as error:
+                return CallOutcome(False, f"the arguments are not JSON: {error}"[:500], ErrorClass.POLICY)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    reply = await self._wire.exchange(struct.pack(">Q", request) + body)
+                return self._outcome(request, reply)
+            except TimeoutError:
+                await self._kill()
+                return CallOutcome(False, f"the tool ran longer than {timeout_s:g} s", ErrorClass.TIMEOUT)
+            except WireError as error:
+                self._runner.breached = True
+                await self._kill()
+                return CallOutcome(False, f"the tool broke the wire: {error}", ErrorClass.TOOL)
+            except WireClosed:
+                return await self._gone()
+            except BaseException:
+                await self._kill()  # it is in the middle of a call: nobody can say in what state
+                raise
+
+    async def close(self) -> None:
+        """End the process. Safe to call twice."""
+        await self._kill()
+
+    def _outcome(self, request: int, reply: bytes) -> CallOutcome:
+        if len(reply) < 9 or int.from_bytes(reply[:8], "big") != request or reply[8:9] not in (b"O", b"E"):
+            raise WireError("an answer to something else")
+        ok = reply[8:9] == b"O"
+        try:
+            text = reply[9:].decode("utf-8").replace("\0", "\ufffd")
+        except UnicodeDecodeError:
+            raise WireError("an answer that is not UTF-8") from None
+        if len(reply) - 9 > self._output_bytes:
+            raise WireError("an answer over the limit")
+        return CallOutcome(ok, text, None if ok else ErrorClass.TOOL)
+
+    async def _gone(self) -> CallOutcome:
+        """The process went in the middle of a call: by its own doing, or by a SIGKILL that only others can send."""
+        try:
+            ended_by = await self._runner.fate(self._number)
+        finally:
+            await self._kill()
+        if ended_by == signal.SIGKILL:
+            raise SandboxLost("the session was killed from outside")
+        how = f" ({signal.Signals(ended_by).name})" if ended_by in signal.valid_signals() and ended_by else ""
+        return CallOutcome(False, f"the tool ended its own process{how}", ErrorClass.TOOL)
+
+    async def _kill(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        try:
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(self._process)
+        try:
+            # The end of the stream is the proof that nobody else holds the other side.
+            async with asyncio.timeout(2):
+                await self._wire.closed()
+        except TimeoutError:
+            self._runner.breached = True
+            await self._runner.close()
+        finally:
+            self._wire.close()
+            self._runner.release(self._number)
+            self._ended(self._runner)
