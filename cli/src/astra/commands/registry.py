@@ -11,6 +11,7 @@ from astra_proto.pages import Page
 from astra_proto.tools import (
     CallTool,
     CallToolReply,
+    CatalogueEntry,
     ImportServer,
     OpenSession,
     SampleChains,
@@ -41,15 +42,12 @@ async def catalogue(registry: ApiClient, as_json: Json = False) -> None:
 
     Example: astra registry catalogue
     """
-    known = await listing(registry, "/catalogue", ImportServer)
+    known = await listing(registry, "/catalogue", CatalogueEntry)
     if as_json:
         console.emit_all(known)
         return
-    rows = [
-        (entry.id, entry.domain, entry.title, f"{entry.launch.command} {' '.join(entry.launch.args)}")
-        for entry in known
-    ]
-    console.table("Catalogue", ("id", "domain", "title", "started by"), rows)
+    rows = [(e.server.id, e.server.domain, e.licence, e.server.description) for e in known]
+    console.table("Catalogue", ("id", "domain", "licence", "is"), rows)
     console.say("\nImport one with `astra registry import ID`.", "dim")
 
 
@@ -73,7 +71,7 @@ async def import_(
     """
     wanted = [read_model(file, ImportServer)] if file else []
     if ids or everything:
-        known = {entry.id: entry for entry in await listing(registry, "/catalogue", ImportServer)}
+        known = {entry.server.id: entry.server for entry in await listing(registry, "/catalogue", CatalogueEntry)}
         if strange := [i for i in ids or [] if i not in known]:
             raise NotFound(f"the catalogue has no {', '.join(strange)}; it has {', '.join(known)}.")
         wanted += list(known.values()) if everything else [known[i] for i in ids or []]

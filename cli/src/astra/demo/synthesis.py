@@ -10,7 +10,7 @@ from astra_proto.errors import AstraError
 from astra_proto.jobs import CreateJob, Job, JobStatus
 from astra_proto.messages import ToolMessage
 from astra_proto.pages import Page
-from astra_proto.tools import ImportServer, SampleChains, ToolChain, ToolGraph, ToolServer
+from astra_proto.tools import CatalogueEntry, SampleChains, ToolChain, ToolGraph, ToolServer
 from astra_proto.trajectories import Trajectory
 from rich.progress import Progress
 
@@ -100,7 +100,8 @@ async def _import(plan: Plan, clients: Clients, bar: Bar) -> list[ToolServer]:
     """The first servers of the catalogue that start here. One that does not is passed over, and said so."""
     there = {server.id: server for server in await listing(clients.registry, "/servers", ToolServer)}
     servers: list[ToolServer] = []
-    for entry in await listing(clients.registry, "/catalogue", ImportServer):
+    for listed in await listing(clients.registry, "/catalogue", CatalogueEntry):
+        entry = listed.server
         bar.update(len(servers), plan.servers, entry.id)
         if entry.id in there:
             servers.append(there[entry.id])
