@@ -57,6 +57,10 @@ def reachable_by_all(path: str) -> bool:
     return bool(os.stat(path).st_mode & 0o004) and all(os.stat(folder).st_mode & 0o001 for folder in folders)
 
 
+def _real(path: str) -> str:
+    return os.path.realpath(path)
+
+
 async def find_interpreter(tier: Tier, python: str | None) -> Interpreter:
     """The Python for runners: the one named, else the server's own, else the system's; 3.11 or later.
 
@@ -65,12 +69,14 @@ async def find_interpreter(tier: Tier, python: str | None) -> Interpreter:
     own = getattr(sys, "_base_executable", None) or sys.executable
     reasons = []
     for candidate in (python,) if python else (own, "/usr/local/bin/python3", "/usr/bin/python3"):
-        executable = os.path.realpath(candidate)
-        if not os.path.exists(executable):
+        executable = _real(candidate)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                executable, "-I", "-S", "-c", _ASK, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            )
+        except OSError as error:
+            reasons.append(f"{executable}: {error.strerror}")
             continue
-        process = await asyncio.create_subprocess_exec(
-            executable, "-I", "-S", "-c", _ASK, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
         output, _ = await process.communicate()
         if process.returncode != 0:
             reasons.append(f"{executable} does not start")
@@ -125,8 +131,8 @@ class Launch:
     def _bubblewrap(self, root: bool) -> list[str]:
         """Namespaces of its own and a file system that holds Python, its libraries and the runner, all read-only.
 
-        A root server makes no user namespace: bubblewrap mounts as root, and the runner becomes an unused user before it
-        is given any code.
+        A root server makes no user namespace: bubblewrap mounts as root, and the runner becomes an unused user before
+        it is given any code.
         """
         arguments = [self.bwrap or "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
         arguments += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "astra"]

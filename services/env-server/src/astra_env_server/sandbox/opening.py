@@ -53,6 +53,7 @@ async def _open_tier(tier: Tier, limits: Limits, size: PoolSize, python: str | N
             await session.close()
             if not outcome.ok:
                 raise SandboxError(outcome.output)
+            await sandbox.drop_idle()
             await sandbox.fill()
     except TimeoutError:
         await sandbox.close()

@@ -1,4 +1,4 @@
-"""The runners of one server: warm ones that wait for code, one for each arena in use, no more than there is room for."""
+"""The runners of one server: warm ones that wait for code, one for each arena in use, no more than fit."""
 
 import asyncio
 from collections import OrderedDict
@@ -80,6 +80,15 @@ class LocalSandbox:
         while not self._closed and len(self._ready) < self._size.warm and self._places < self._size.max_runners:
             self._ready.append(await self._start())
 
+    async def drop_idle(self) -> None:
+        """End the runner that was used least recently, of those without sessions; raises SandboxFull when all have."""
+        for key, claim in self._claims.items():
+            if _succeeded(claim) and not claim.result().sessions:
+                del self._claims[key]
+                await self._end(claim.result())
+                return
+        raise SandboxFull(f"all {self._size.max_runners} runners are in use")
+
     async def close(self) -> None:
         """End every session and runner."""
         self._closed = True
@@ -130,17 +139,8 @@ class LocalSandbox:
                 return runner
             self._end_later(runner)
         if self._places >= self._size.max_runners:
-            await self._evict()
+            await self.drop_idle()
         return await self._start()
-
-    async def _evict(self) -> None:
-        """Make room: end the runner that was used least recently, of those without sessions."""
-        for key, claim in self._claims.items():
-            if _succeeded(claim) and not claim.result().sessions:
-                del self._claims[key]
-                await self._end(claim.result())
-                return
-        raise SandboxFull(f"all {self._size.max_runners} runners are in use")
 
     # ---- starting and ending
 

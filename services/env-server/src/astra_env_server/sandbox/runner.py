@@ -110,8 +110,8 @@ class Runner:
             raise BundleRejected(None, "the code ended its process on import") from None
         verdict = _verdict(answer)
         if not verdict.get("ok"):
-            tool, detail = verdict.get("tool"), verdict.get("detail")
-            raise BundleRejected(tool if isinstance(tool, str) else None, str(detail)[:4096].replace("\0", "\ufffd"))
+            tool, reason = verdict.get("tool"), str(verdict.get("detail"))[:4096].replace("\0", "\ufffd")
+            raise BundleRejected(tool if isinstance(tool, str) else None, reason)
 
     async def fork(self, seed: int, max_frame: int) -> tuple[int, Wire, int]:
         """A new locked session: its number, its wire, and a descriptor of its process. Raises SandboxLost."""

@@ -24,7 +24,7 @@ class Wire:
         self.error: WireError | WireClosed | None = None
         """Why nothing more can be read; None while all is well."""
         self.peer_pid: int | None = None
-        """The process that sent the first bytes: the kernel's word, in this process's numbering. Needs ``credentials``."""
+        """The process that sent the first bytes: the kernel's word, in our numbering. Needs ``credentials``."""
         self._sock = sock
         self._max_frame = max_frame
         self._credentials = credentials
@@ -82,10 +82,10 @@ class Wire:
         self._sock.close()
 
     async def _writable(self) -> None:
-        ready: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_writer(self._sock.fileno(), lambda: ready.done() or ready.set_result(None))
+        ready = asyncio.Event()
+        self._loop.add_writer(self._sock.fileno(), ready.set)
         try:
-            await ready
+            await ready.wait()
         finally:
             self._loop.remove_writer(self._sock.fileno())
 

@@ -73,9 +73,10 @@ def landlock(abi: int, readable: Iterable[str] = (), listable: Iterable[str] = (
     """
     if abi < 1:
         raise OSError(errno.ENOSYS, "Landlock is not in this kernel")
-    filesystem = (
-        (1 << 13) - 1 | (1 << 13 if abi >= 2 else 0) | (1 << 14 if abi >= 3 else 0) | (1 << 15 if abi >= 5 else 0)
-    )
+    # Thirteen rights from the start; then refer, truncate, device ioctl.
+    filesystem = (1 << 13) - 1
+    for since, right in ((2, 1 << 13), (3, 1 << 14), (5, 1 << 15)):
+        filesystem |= right if abi >= since else 0
     attributes = struct.pack("QQQ", filesystem, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
     size = 24 if abi >= 6 else 16 if abi >= 4 else 8
     ruleset = _syscall(_LANDLOCK_CREATE, ctypes.c_char_p(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))

@@ -1,7 +1,7 @@
 """A session: locks itself, says hello, then answers calls until its socket closes.
 
-Request  ``u64 id | JSON {"tool", "arguments"}``; reply ``u64 id | u8 status | UTF-8 text``. Status R says hello with the id 0,
-O is a result, E what the tool raised. Results become text here, so that the host never decodes what a tool made.
+A request is ``u64 id | JSON {"tool", "arguments"}``, a reply ``u64 id | u8 status | UTF-8 text``. Status R says hello
+with the id 0, O is a result, E what the tool raised. Results become text here: the host never decodes what a tool made.
 """
 
 import json

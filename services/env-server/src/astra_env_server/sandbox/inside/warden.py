@@ -1,9 +1,11 @@
 """The warden: parent of the zygote. It lets one fork through for each session that the host announced, and no other.
 
-The zygote's filter puts every fork before the warden (seccomp user notification), so arena code that took the zygote over can
-make no process of its own; sessions cannot fork at all. When the host goes, the warden ends what is left and then itself.
+The zygote's filter puts every fork before the warden (seccomp user notification), so arena code that took the zygote
+over can make no process of its own; sessions cannot fork at all. When the host goes, the warden ends what is left and
+then itself.
 """
 
+import contextlib
 import fcntl
 import os
 import select
@@ -98,10 +100,8 @@ def end_all(zygote: int, within_s: float = 2.0) -> None:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _children() -> list[int]:

@@ -1,7 +1,7 @@
 """The zygote: locked before it sees any code, imports one arena's tools, then forks a session for each connection.
 
-Frames from the host are ``u8 kind | body``: C claims (JSON ``{"tools": [[name, code], ...]}``), S opens a session (``u64 id | u64 seed``
-and a socket), F asks how a session ended (``u64 id``). Replies are JSON.
+Frames from the host are ``u8 kind | body``: C claims (JSON ``{"tools": [[name, code], ...]}``), S opens a session
+(``u64 id | u64 seed``, and a socket), F asks how a session ended (``u64 id``). Replies are JSON.
 """
 
 import gc
@@ -22,37 +22,13 @@ from . import locks
 from .frames import Closed, read_exactly, write_frame
 from .session import Tools, describe, lock_down, serve
 
-PRELOADED = [
-    "base64",
-    "bisect",
-    "calendar",
-    "collections",
-    "copy",
-    "csv",
-    "dataclasses",
-    "datetime",
-    "decimal",
-    "enum",
-    "fractions",
-    "functools",
-    "hashlib",
-    "heapq",
-    "io",
-    "itertools",
-    "json",
-    "math",
-    "operator",
-    "random",
-    "re",
-    "statistics",
-    "string",
-    "textwrap",
-    "time",
-    "typing",
-    "unicodedata",
-    "uuid",
-    "zoneinfo",
-]
+# fmt: off
+PRELOADED = (
+    "base64", "bisect", "calendar", "collections", "copy", "csv", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "hashlib", "heapq", "io", "itertools", "json", "math", "operator", "random", "re",
+    "statistics", "string", "textwrap", "time", "typing", "unicodedata", "uuid", "zoneinfo",
+)
+# fmt: on
 """Modules that tools use most: loaded before the code comes, so that a claim does not wait for them."""
 
 
