@@ -32,10 +32,12 @@ class Settings(ServiceSettings):
     """Seconds between looks for work when no wake-up comes."""
     backoff_s: float = Field(default=2.0, ge=0, le=3_600)
     """Pause before the second try of a job; it doubles with each try, up to 5 minutes."""
+    job_timeout_s: float = Field(default=1_800.0, gt=0, le=86_400)
+    """Seconds that one attempt at a job may take."""
     stop_grace_s: float = Field(default=4.0, ge=0, le=600)
     """Seconds that running jobs may take to end when the service stops; what is left then goes back to the queue."""
 
-    llm: str = "offline"
+    llm: Literal["offline", "openai"] = "offline"
     """`offline` for the procedural teacher that needs no key, `openai` for an OpenAI-compatible endpoint."""
     llm_base_url: str = "http://127.0.0.1:8000/v1"
     """The endpoint, up to and with `/v1`."""

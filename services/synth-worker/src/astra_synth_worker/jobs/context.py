@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from astra_proto.trajectories import Trajectory
 from astra_service.client import ApiClient
 from pydantic import JsonValue
 
@@ -16,10 +17,12 @@ Output = TypeVar("Output")
 class Refused(Exception):
     """The job ran to its end and a filter or gate refused what it made: it is failed, and not tried again."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, trajectory: Trajectory | None = None) -> None:
         self.reason = reason
         """A short name by which refusals are counted, such as ``low_score``."""
         self.detail = detail
+        self.trajectory = trajectory
+        """What was refused, stored all the same so that it can be looked at."""
         super().__init__(f"{reason}: {detail}" if detail else reason)
 
 
@@ -28,6 +31,8 @@ class Outcome:
     """How a job that was not refused ended: what it published, such as ``{"arena_id": ..}``."""
 
     result: dict[str, JsonValue]
+    trajectory: Trajectory | None = None
+    """Stored in the transaction that ends the job, so that a worker which lost its lease stores nothing."""
 
 
 class StageRunner(Protocol):
@@ -51,8 +56,8 @@ class Context:
     env_server: ApiClient
     settings: Settings
     stage: StageRunner
-    """``await context.stage("qa", inputs, fn, QATrace)``: the stored output of the stage if this job has run it on equal
-    inputs with the same model and the same prompt templates, else what ``await fn()`` gives, stored before it is
+    """``await context.stage("qa", inputs, fn, QATrace)``: the stored output of the stage if this job ran it on equal
+    inputs with the same model and prompt templates, else what ``await fn()`` gives, stored before it is
     returned. ``inputs`` and the output are pydantic models or JSON values, or lists and dicts of them."""
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from astra_proto.messages import AssistantMessage, UserMessage
 from pydantic import BaseModel, ValidationError
 
-from astra_synth_worker.llm.base import LLM, BudgetSpent, Completion, Prompt, Usage
+from astra_synth_worker.llm.base import LLM, BudgetSpent, Completion, Prompt, Usage, count
 from astra_synth_worker.llm.render import template_hash
 from astra_synth_worker.llm.text import NotJson, clean, read_json
 
@@ -24,11 +24,9 @@ async def complete(llm: LLM, prompt: Prompt, usage: Usage) -> Completion:
     """One call to the model, counted. Raises :class:`BudgetSpent` instead when the job has no calls left."""
     if usage.max_calls is not None and usage.calls >= usage.max_calls:
         raise BudgetSpent(f"{prompt.name}: the job's {usage.max_calls} calls to the model are spent")
-    usage.prompts[prompt.name] = template_hash(prompt.name)
-    usage.calls += 1
+    count(usage, Usage(calls=1, prompts={prompt.name: template_hash(prompt.name)}))
     completion = await llm.complete(prompt)
-    usage.prompt_tokens += completion.prompt_tokens
-    usage.completion_tokens += completion.completion_tokens
+    count(usage, Usage(prompt_tokens=completion.prompt_tokens, completion_tokens=completion.completion_tokens))
     return completion
 
 
@@ -44,7 +42,7 @@ async def ask(llm: LLM, prompt: Prompt, reply: type[Reply], usage: Usage, *, tri
         try:
             return _read(completion, text, reply, usage)
         except (NotJson, ValidationError) as error:
-            usage.malformed += 1
+            count(usage, Usage(malformed=1))
             problem = _told(error)
         asked = replace(
             prompt,
@@ -67,7 +65,7 @@ def _read(completion: Completion, text: str, reply: type[Reply], usage: Usage) -
         raise NotJson("the reply was cut off by its length limit: be shorter")
     value, repaired = read_json(text)
     result = reply.model_validate(value)
-    usage.repaired += repaired
+    count(usage, Usage(repaired=int(repaired)))
     return result
 
 

@@ -1,6 +1,7 @@
 """What a stage asks of a language model, and what it gets."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,3 +70,23 @@ class Usage:
     """Template name to the hash of its text."""
     max_calls: int | None = None
     """The job's budget; the call after the last one raises :class:`BudgetSpent`."""
+
+    def add(self, spent: "Usage") -> None:
+        """Count what another account holds here too."""
+        self.calls += spent.calls
+        self.prompt_tokens += spent.prompt_tokens
+        self.completion_tokens += spent.completion_tokens
+        self.malformed += spent.malformed
+        self.repaired += spent.repaired
+        self.prompts |= spent.prompts
+
+
+STAGE_USAGE: ContextVar[Usage | None] = ContextVar("stage_usage", default=None)
+"""The account of the stage that runs in this task, beside the job's: stages of one job may run side by side."""
+
+
+def count(usage: Usage, spent: Usage) -> None:
+    """Put ``spent`` on the job's account and on that of the running stage."""
+    usage.add(spent)
+    if (stage := STAGE_USAGE.get()) is not None:
+        stage.add(spent)
