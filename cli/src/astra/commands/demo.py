@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from astra import console
-from astra.demo import picture, run
+from astra.demo import run
 from astra.demo.plan import fast, whole
 from astra.demo.report import Report
 from astra.endpoints import ClientSettings
@@ -45,6 +45,8 @@ def demo(
         report = asyncio.run(run.demo(plan, settings))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    from astra.demo import picture  # matplotlib is slow to import, and no other command needs it
+
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(report.model_dump_json(indent=1) + "\n")
     picture.draw(report, out / "learning.png")

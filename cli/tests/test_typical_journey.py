@@ -1,0 +1,111 @@
+"""Start everything, bring in tools, make and play arenas, all by the command line."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "services" / "env-server" / "examples").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def up(start: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return start(tmp_path_factory.mktemp("astra"))
+
+
+def test_tools(up: Any, astra: Any, documents: Any) -> None:
+    known = {entry["server"]["id"] for entry in documents(up.data_dir, "registry", "catalogue")}
+    assert len(known) >= 3
+    (server,) = documents(up.data_dir, "registry", "import", "sqlite")
+    assert len(server["tools"]) >= 5
+    assert [s["id"] for s in documents(up.data_dir, "registry", "ls")] == ["sqlite"]
+    (graph,) = documents(up.data_dir, "registry", "graph", "sqlite", "--build")
+    assert graph["edges"]
+    chains = documents(up.data_dir, "registry", "chains", "sqlite", "--count", "3", "--seed", "5")
+    assert chains == documents(up.data_dir, "registry", "chains", "sqlite", "--count", "3", "--seed", "5")
+    names = {tool["name"] for tool in server["tools"]}
+    assert all(set(chain["tools"]) <= names for chain in chains)
+    (reply,) = documents(up.data_dir, "registry", "call", "sqlite", "list_tables", "{}")
+    assert reply["ok"]
+    shown = astra(up.data_dir, "registry", "show", "sqlite")
+    assert "list_tables" in shown.stdout
+    wrong = astra(up.data_dir, "registry", "call", "sqlite", "no_such_tool")
+    assert wrong.returncode == 1
+    strange = astra(up.data_dir, "registry", "import", "no-such-server")
+    assert strange.returncode == 1
+    assert "sqlite" in strange.stderr
+
+
+def test_arenas(up: Any, astra: Any, documents: Any) -> None:
+    example = EXAMPLES[0]
+    (report,) = documents(up.data_dir, "arena", "check", str(example))
+    assert report["sound"]
+    (published,) = documents(up.data_dir, "arena", "publish", str(example))
+    assert published["created"]
+    assert not documents(up.data_dir, "arena", "publish", str(example))[0]["created"]
+    arena = published["id"]
+    assert arena in {a["id"] for a in documents(up.data_dir, "arena", "ls")}
+    (view,) = documents(up.data_dir, "arena", "show", arena)
+    assert "golden_call" not in json.dumps(view)
+    (episode,) = documents(up.data_dir, "env", "play", arena, "--golden")
+    assert sum(step["reward"] for step in episode["steps"]) == pytest.approx(1.0)
+    assert episode["steps"][-1]["terminated"]
+    played = astra(up.data_dir, "env", "play", arena, stdin="tools\nnonsense here\nanswer I do not know\n")
+    assert played.returncode == 0, played.stderr
+    assert "name=value" in played.stdout
+    assert "The episode is over: answered" in played.stdout
+    (room,) = documents(up.data_dir, "env", "capacity")
+    assert room["envs"] == 0, "every play closes its env"
+
+
+def test_an_unsound_arena_is_refused(up: Any, astra: Any, tmp_path: Path) -> None:
+    spec = json.loads(EXAMPLES[0].read_text())
+    spec["prompt"] += " The answers are " + ", ".join(str(t["answer"]["value"]) for t in spec["subtasks"])
+    leaky = tmp_path / "leaky.json"
+    leaky.write_text(json.dumps(spec))
+    for verb in ("check", "publish"):
+        refused = astra(up.data_dir, "arena", verb, str(leaky))
+        assert refused.returncode == 1
+        assert "✗" in refused.stdout
+    leaky.write_text('{"domain": 1}')
+    wrong = astra(up.data_dir, "arena", "check", str(leaky))
+    assert wrong.returncode == 2
+    assert "domain" in wrong.stderr
+
+
+def test_synthesis(up: Any, astra: Any, documents: Any) -> None:
+    ask = ("synth", "arenas", "retail", "--count", "2", "--seed", "1")
+    jobs = documents(up.data_dir, *ask)
+    assert len(jobs) == 2
+    assert all(job["status"] in ("done", "failed") for job in jobs), jobs
+    assert documents(up.data_dir, *ask) == jobs, "asked twice, done once"
+    assert "outcome" in astra(up.data_dir, "synth", "jobs").stdout
+    shown = astra(up.data_dir, "synth", "show", jobs[0]["id"])
+    assert "Stages" in shown.stdout
+    unknown = astra(up.data_dir, "synth", "show", "job_" + "0" * 32)
+    assert unknown.returncode == 1
+
+
+def test_nothing_trained_yet(up: Any, astra: Any, documents: Any) -> None:
+    assert documents(up.data_dir, "train", "ls") == []
+    assert "astra train sft" in astra(up.data_dir, "train", "ls").stdout
+    assert documents(up.data_dir, "eval", "ls") == []
+    assert astra(up.data_dir, "train", "show", "run_" + "0" * 32).returncode == 1
+
+
+def test_a_second_one_is_refused(up: Any, astra: Any, documents: Any) -> None:
+    second = astra(up.data_dir, "up")
+    assert second.returncode == 1
+    assert f"process {up.process.pid}" in second.stderr
+
+
+def test_ctrl_c_leaves_nothing(up: Any, documents: Any) -> None:
+    documents(up.data_dir, "arena", "ls")
+    family = up.family()
+    code, said = up.end(signal.SIGINT)
+    assert code == 0
+    assert "ended" in said
+    assert family.gone()
+    assert not (up.data_dir / "endpoints.json").exists()
