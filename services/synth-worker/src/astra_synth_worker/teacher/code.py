@@ -24,30 +24,37 @@ def source(world: World, facts: Facts, kind: Kind, description: str) -> str:
     return rows + head + logic
 
 
+def _rows_name(kind: Kind) -> str:
+    """A name that no other tool uses, so that the codes of several can be loaded as one module."""
+    return f"_{kind.name.upper()}"
+
+
 def _json_type(world: World, thing: str) -> str:
     return "integer" if world.things[thing].numbers is not None else "string"
 
 
-def _literal(rows: list[tuple[Value, Value]] | list[tuple[Value, ...]], brackets: str) -> str:
+def _literal(name: str, rows: list[tuple[Value, Value]] | list[tuple[Value, ...]], brackets: str) -> str:
     lines = [f"    {a!r}: {b!r},\n" for a, b in rows] if brackets == "{}" else [f"    {row!r},\n" for row in rows]
-    return f"_ROWS = {brackets[0]}\n{''.join(lines)}{brackets[1]}\n\n\n"
+    return f"{name} = {brackets[0]}\n{''.join(lines)}{brackets[1]}\n\n\n"
 
 
 def _lookup(kind: Kind, table: Table) -> tuple[str, str]:
+    name = _rows_name(kind)
     (key,) = kind.needs
-    rows = _literal([(k[0], v) for k, v in table.rows.items()], "{}")
+    rows = _literal(name, [(k[0], v) for k, v in table.rows.items()], "{}")
     return rows, (
-        f"    if {key} not in _ROWS:\n"
+        f"    if {key} not in {name}:\n"
         f'        raise ValueError("unknown {key}: give it exactly as it is written")\n'
-        f'    return {{"{kind.gives}": _ROWS[{key}]}}\n'
+        f'    return {{"{kind.gives}": {name}[{key}]}}\n'
     )
 
 
 def _search(kind: Kind, table: Table) -> tuple[str, str]:
+    name = _rows_name(kind)
     first, second = kind.needs
-    rows = _literal([(*k, v) for k, v in table.rows.items()], "[]")
+    rows = _literal(name, [(*k, v) for k, v in table.rows.items()], "[]")
     return rows, (
-        f"    for row in _ROWS:\n"
+        f"    for row in {name}:\n"
         f"        if row[0] == {first} and row[1] == {second}:\n"
         f'            return {{"{kind.gives}": row[2]}}\n'
         f'    raise ValueError("no entry for this {first} and {second}")\n'
@@ -55,14 +62,15 @@ def _search(kind: Kind, table: Table) -> tuple[str, str]:
 
 
 def _best(kind: Kind, table: Table) -> tuple[str, str]:
+    name = _rows_name(kind)
     (key,) = kind.needs
     rows: list[tuple[Value, ...]] = []
     for index, (row, winner) in enumerate(table.rows.items()):
         loser, low, high = table.losers[row]
         pair = [(row[0], winner, high), (row[0], loser, low)]
         rows += pair if index % 2 else pair[::-1]
-    return _literal(rows, "[]"), (
-        f"    found = [row for row in _ROWS if row[0] == {key}]\n"
+    return _literal(name, rows, "[]"), (
+        f"    found = [row for row in {name} if row[0] == {key}]\n"
         f"    if not found:\n"
         f'        raise ValueError("unknown {key}: give it exactly as it is written")\n'
         f"    best = max(found, key=lambda row: row[2])  # by {kind.rank}\n"
@@ -71,13 +79,14 @@ def _best(kind: Kind, table: Table) -> tuple[str, str]:
 
 
 def _tariff(kind: Kind, table: Table) -> tuple[str, str]:
+    name = _rows_name(kind)
     key, quantity = kind.needs
-    rows = _literal([(k[0], v) for k, v in table.rows.items()], "{}")
+    rows = _literal(name, [(k[0], v) for k, v in table.rows.items()], "{}")
     return rows, (
-        f"    if {key} not in _ROWS:\n"
+        f"    if {key} not in {name}:\n"
         f'        raise ValueError("unknown {key}: give it exactly as it is written")\n'
         f"{_positive(quantity)}"
-        f'    return {{"{kind.gives}": _ROWS[{key}] * {quantity} + {table.constants[0]}}}\n'
+        f'    return {{"{kind.gives}": {name}[{key}] * {quantity} + {table.constants[1]}}}\n'
     )
 
 

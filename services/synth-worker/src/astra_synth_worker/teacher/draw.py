@@ -8,7 +8,8 @@ from astra_proto.arenas import ArenaSpec, ArenaTool, GoldenCall, Provenance, Spl
 from astra_proto.ids import canonical_json
 from astra_proto.traces import QATrace, SubQuestion
 
-from astra_synth_worker.arenas.assemble import Part, assemble
+from astra_synth_worker.arenas.assemble import assemble
+from astra_synth_worker.arenas.part import Part
 from astra_synth_worker.teacher import code, text
 from astra_synth_worker.teacher.facts import Facts, Value, draw_facts
 from astra_synth_worker.teacher.plan import NoPlan, Plan, choose_shape, draw_plan
@@ -89,9 +90,9 @@ def _sketch(world: World, facts: Facts, plan: Plan, rng: random.Random, language
     )
     parts = [
         Part(
-            step.id,
-            tool(world, facts, step.kind, language),
-            GoldenCall(name=step.kind.name, arguments=dict(step.values)),
+            id=step.id,
+            tool=tool(world, facts, step.kind, language),
+            call=GoldenCall(name=step.kind.name, arguments=dict(step.values)),
         )
         for step in plan.steps
     ]

@@ -42,9 +42,9 @@ class Facts:
             case Shape.LOOKUP | Shape.SEARCH | Shape.BEST:
                 return table.rows[tuple(values)]
             case Shape.TARIFF:
-                return int(table.rows[(values[0],)]) * int(values[1]) + first
+                return int(table.rows[(values[0],)]) * int(values[1]) + second
             case Shape.SCALE:
-                return int(values[0]) * (int(values[1]) + first)
+                return int(values[0]) * (int(values[1]) + second)
             case Shape.LINEAR:
                 return int(values[0]) * first + second
 

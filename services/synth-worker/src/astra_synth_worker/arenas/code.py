@@ -1,0 +1,120 @@
+"""The Python of a tool, looked at before it is run; whether it is sound, the env-server's gate says (paper §3.2.3)."""
+
+import ast
+import io
+import sys
+import tokenize
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from astra_synth_worker.arenas.document import DocumentReply
+from astra_synth_worker.arenas.matching import holds
+from astra_synth_worker.arenas.tries import Rejected
+from astra_synth_worker.llm.text import unfenced
+
+_LONGEST = 100_000
+"""Characters of code."""
+
+
+class CodeReply(BaseModel):
+    """A tool's code as the model wrote it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    code: str
+
+
+def accept_code(reply: CodeReply, document: DocumentReply, answer: Any) -> str:
+    """The code if it defines the documented function. Raises :class:`Rejected` with the first thing wrong with it."""
+    code = unfenced(reply.code)
+    if len(code) > _LONGEST:
+        raise Rejected("too_long", f"code: it has more than {_LONGEST} characters", reply)
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise Rejected("no_python", f"code: {error}", reply) from None
+    if problem := _signature_problem(tree, document) or _import_problem(tree):
+        raise Rejected(*problem, reply)
+    if any(holds(remark, answer) for remark in _remarks(tree, code)):
+        raise Rejected("answer_in_docstring", "a docstring or comment tells the answer: leave it out", reply)
+    return code
+
+
+def _signature_problem(tree: ast.Module, document: DocumentReply) -> tuple[str, str] | None:
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == document.name]
+    if len(functions) != 1:
+        return "no_function", f"code: it must define one function `{document.name}` at its top level"
+    arguments = functions[0].args
+    if arguments.vararg or arguments.kwarg or arguments.posonlyargs:
+        return "wrong_signature", "code: no `*`, `**` or positional-only parameters; name each one"
+    names = [a.arg for a in (*arguments.args, *arguments.kwonlyargs)]
+    wanted = list(document.parameters["properties"])
+    if sorted(names) != sorted(wanted):
+        return "wrong_signature", f"code: the parameters are {names}, the document says {wanted}"
+    optional = {a.arg for a in arguments.args[len(arguments.args) - len(arguments.defaults) :]}
+    optional |= {a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
+    required = set(document.parameters.get("required", []))
+    if bare := sorted(set(wanted) - required - optional):
+        return "wrong_signature", f"code: {bare} are not required, so they need a default"
+    return None
+
+
+def _import_problem(tree: ast.Module) -> tuple[str, str] | None:
+    for node in ast.walk(tree):
+        modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            modules = [node.module or "." * node.level]
+        for module in modules:
+            if module.split(".")[0] not in sys.stdlib_module_names:
+                return "foreign_import", f"code: {module!r} is not in Python's standard library"
+    return None
+
+
+def _remarks(tree: ast.Module, code: str) -> list[str]:
+    """Docstrings and comments: no agent reads them, but a tool that needs the answer there does not compute it."""
+    documented = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
+    if "#" in code:
+        tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+        found += [token.string for token in tokens if token.type == tokenize.COMMENT]
+    return [remark for remark in found if remark]
+
+
+def renamed(code: str, old: str, new: str) -> str | None:
+    """The code with its function called otherwise; None where the name is also that of something else in it."""
+    for node in ast.walk(ast.parse(code)):
+        other = (
+            (isinstance(node, ast.Attribute) and node.attr == old)
+            or (isinstance(node, ast.arg) and node.arg == old)
+            or (isinstance(node, ast.keyword) and node.arg == old)
+            or (isinstance(node, ast.Name) and node.id == old and not isinstance(node.ctx, ast.Load))
+            or (isinstance(node, ast.Name) and node.id == new)
+        )
+        if other:
+            return None
+    lines = code.split("\n")
+    for token in reversed(list(tokenize.generate_tokens(io.StringIO(code).readline))):
+        if token.type == tokenize.NAME and token.string == old:
+            row, start = token.start[0] - 1, token.start[1]
+            lines[row] = lines[row][:start] + new + lines[row][start + len(old) :]
+    return "\n".join(lines)
+
+
+def top_level_names(code: str) -> set[str] | None:
+    """The names a module binds when it is loaded; None where that cannot be told, or it must be loaded alone."""
+    names: set[str] = set()
+    for node in ast.parse(code).body:
+        match node:
+            case ast.FunctionDef() | ast.ClassDef():
+                names.add(node.name)
+            case ast.Assign() | ast.AnnAssign():
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if not all(isinstance(target, ast.Name) for target in targets):
+                    return None
+                names |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.Expr(value=ast.Constant()):
+                continue
+            case _:
+                return None
+    return names
