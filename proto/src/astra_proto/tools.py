@@ -1,26 +1,46 @@
 """Tool servers, their tools, the graph of what follows what, and the chains walked from it (paper §3.1)."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from astra_proto.base import Record, Reply, Request
 from astra_proto.envs import CallResult
 from astra_proto.ids import ServerId, ToolName
 
+Word = Annotated[str, Field(max_length=2_000)]
+CommandLine = Annotated[list[Word], Field(min_length=1, max_length=64)]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+
 
 class StdioLaunch(Record):
-    """How to start an MCP server that speaks on its standard input and output."""
+    """How to start an MCP server that speaks on its standard input and output.
+
+    Each session gets a fresh folder: ``files`` are written to it, ``setup`` runs in it, then the server starts in it.
+    ``{workdir}`` in an argument or a value of ``env`` becomes its path. Stored and shown to every caller: no secrets.
+    """
 
     transport: Literal["stdio"] = "stdio"
     command: Annotated[str, Field(min_length=1, max_length=200)]
-    """A command that the registry's settings allow, such as ``uvx`` or ``npx``."""
-    args: Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=64)] = []
-    """``{workdir}`` in an argument becomes a fresh folder of the session's own."""
-    env: dict[str, str] = {}
-    setup: Annotated[list[list[str]], Field(max_length=16)] = []
+    """A command that the registry's settings allow, such as ``uvx``; a bare name, no path."""
+    args: Annotated[list[Word], Field(max_length=64)] = []
+    env: Annotated[dict[EnvName, Word], Field(max_length=32)] = {}
+    """Added to the minimal environment that the registry gives; variables that choose what code runs are refused."""
+    files: Annotated[dict[str, Annotated[str, Field(max_length=100_000)]], Field(max_length=32)] = {}
+    """Path below the fresh folder to the text of the file: the world in which the server finds itself."""
+    setup: Annotated[list[CommandLine], Field(max_length=16)] = []
     """Commands run in the fresh folder before the server starts, such as ``git init``; the same allow-list holds."""
+
+    @field_validator("files")
+    @classmethod
+    def _stay_inside(cls, files: dict[str, str]) -> dict[str, str]:
+        for name in files:
+            path = PurePosixPath(name)
+            if not path.parts or path.is_absolute() or ".." in path.parts or len(name) > 200:
+                raise ValueError(f"{name[:200]!r} must be a relative path of at most 200 characters without '..'")
+        return files
 
 
 class ImportServer(Request):
@@ -31,6 +51,15 @@ class ImportServer(Request):
     description: Annotated[str, Field(max_length=5_000)] = ""
     domain: Annotated[str, Field(min_length=1, max_length=100)]
     launch: StdioLaunch
+
+
+class CatalogueEntry(Reply):
+    """A tool server that is known to start and to answer the same calls the same way; import its ``server``."""
+
+    licence: str
+    """SPDX name of the licence of the server's package."""
+    homepage: str
+    server: ImportServer
 
 
 class Tool(Record):
@@ -53,7 +82,7 @@ class ToolServer(Reply):
     launch: StdioLaunch
     tools: list[Tool]
     dropped: dict[str, str]
-    """Tools that were left out, and why."""
+    """Tools that were left out, and why; the second of two tools of one name stands here as ``name#2``."""
 
 
 class EdgeEvidence(StrEnum):
@@ -87,6 +116,21 @@ class ToolGraph(Record):
     edges: list[Edge]
 
 
+class ProposedEdge(Request):
+    """What a model, or a person, holds for a likely step from one tool to the next."""
+
+    source: ToolName
+    target: ToolName
+    weight: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] = 1.0
+    """For instance how often the pair was proposed."""
+
+
+class BuildGraph(Request):
+    """Build the graph anew. The proposals replace earlier ones and are kept for later imports of the server."""
+
+    proposed: Annotated[list[ProposedEdge], Field(max_length=10_000)] = []
+
+
 class SampleChains(Request):
     """Walk the graph: weighted by the edges, seeded, without doubles."""
 
@@ -95,10 +139,20 @@ class SampleChains(Request):
     max_length: Annotated[int, Field(ge=1, le=8)] = 5
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     acyclic: bool = True
+    """No tool twice in a chain."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.min_length > self.max_length:
+            raise ValueError(f"min_length {self.min_length} is larger than max_length {self.max_length}")
+        return self
 
 
 class ToolChain(Record):
-    """Tools in the order in which a task would call them; ``weight`` is the product of its edges' probabilities."""
+    """Tools in the order in which a task would call them; ``weight`` is the product of its steps' probabilities.
+
+    The probability of a step is its edge's weight over the sum of the weights of all edges out of the same tool.
+    """
 
     server_id: ServerId
     tools: Annotated[list[ToolName], Field(min_length=1)]

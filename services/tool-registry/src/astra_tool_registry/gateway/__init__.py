@@ -1,0 +1,1 @@
+"""The MCP gateway: the one place that starts tool servers and talks to them."""

@@ -1,0 +1,1 @@
+"""Tool servers: import, listing, removal."""

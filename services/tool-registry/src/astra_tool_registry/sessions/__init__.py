@@ -1,0 +1,1 @@
+"""Live tool sessions over HTTP."""

@@ -1,0 +1,1 @@
+"""Tools across servers: listing and search."""
