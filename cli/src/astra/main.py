@@ -1,6 +1,7 @@
 """The one command a person types."""
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -34,15 +35,18 @@ for module in (registry, synth, arena, env, train, evaluate):
     app.add_typer(module.app, rich_help_panel="Use the services")
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(version_of("astra"))
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("astra"))
         raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")]
+
+
+@app.callback()
+def _root(show_version: Version = False) -> None:
+    pass
 
 
 def main() -> None:
