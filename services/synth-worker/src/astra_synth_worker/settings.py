@@ -73,6 +73,15 @@ class Settings(ServiceSettings):
     keep_final_answer: float = Field(default=0.5, ge=0, le=1)
     """Least score of the final answer with which a trajectory is kept."""
 
+    question_tries: int = Field(default=3, ge=1, le=100)
+    """Decompositions of a question that are drafted before an arena is given up."""
+    draft_tries: int = Field(default=3, ge=1, le=100)
+    """Drafts of each tool document, call and code."""
+    arena_rounds: int = Field(default=4, ge=1, le=100)
+    """Times that an arena's tools are run and checked; those that fail are drafted anew in between."""
+    distractors: int = Field(default=3, ge=0, le=16)
+    """Most distractors of an arena."""
+
     def calling_token(self) -> str | None:
         """The token for the other services in clear, or none."""
         return self.service_token.get_secret_value() if self.service_token else None

@@ -44,10 +44,9 @@ class Distractors(Record):
     tries: list[Try]
 
 
-async def draw_distractors(
-    job: ArenaJob, context: Context, trace: QATrace, parts: list[Part], count: int
-) -> Distractors:
-    """Up to ``count`` distractors; fewer, or none, when the model's are not fit: an arena can do without."""
+async def draw_distractors(job: ArenaJob, context: Context, trace: QATrace, parts: list[Part]) -> Distractors:
+    """As many distractors as the settings allow; fewer where the model's are not fit, for an arena can do without."""
+    count = context.settings.distractors
     variables = {
         **origin(job),
         "question": trace.question,

@@ -25,7 +25,7 @@ class Part(Record):
     tool: ArenaTool
     call: GoldenCall
     tries: list[Try] = []
-    """Drafts that were refused before these."""
+    """What was drafted before and refused, by a look at it or when it was run."""
 
 
 class Refusal(Record):
@@ -62,13 +62,13 @@ def assignment(job: ArenaJob, trace: QATrace, sub: SubQuestion) -> Assignment:
     return Assignment(origin=origin(job), sub=sub, known=[facts[d] for d in sub.depends_on])
 
 
-async def draft_part(given: Assignment, context: Context, tries: int) -> Part:
+async def draft_part(given: Assignment, context: Context) -> Part:
     """The part of a sub-question.
 
     One that was refused keeps its document in the next round, unless that was the fault, and is thought up anew in
     later ones. Raises :class:`Refused` when a draft was not good however often it was tried.
     """
-    drafts = _Drafts(given, context, tries)
+    drafts = _Drafts(given, context)
     refused = given.refused
     if refused is not None and refused.keeps_document and given.round == 2:
         document = DocumentReply.model_validate(refused.part.tool.model_dump())
@@ -77,14 +77,15 @@ async def draft_part(given: Assignment, context: Context, tries: int) -> Part:
     call = await drafts.call(document)
     code = await drafts.code(document, call)
     tool = ArenaTool(name=document.name, description=document.description, parameters=document.parameters, code=code)
-    return Part(id=given.sub.id, tool=tool, call=call, tries=drafts.tries)
+    before = [*refused.part.tries, Try(step="check", reason=refused.reason, detail=refused.detail)] if refused else []
+    return Part(id=given.sub.id, tool=tool, call=call, tries=[*before, *drafts.tries])
 
 
 class _Drafts:
     """The three drafts of one part, and what was refused among them."""
 
-    def __init__(self, given: Assignment, context: Context, tries: int) -> None:
-        self._given, self._context, self._count = given, context, tries
+    def __init__(self, given: Assignment, context: Context) -> None:
+        self._given, self._context, self._count = given, context, context.settings.draft_tries
         self._answer = given.sub.answer
         self._earlier = given.refused.earlier() if given.refused else None
         self.tries: list[Try] = []

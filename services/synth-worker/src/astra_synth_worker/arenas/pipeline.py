@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
 
 from astra_proto.arenas import ArenaSpec, ArenaTool, Provenance, PublishReply
 from astra_proto.errors import UnsoundArena
@@ -18,37 +17,20 @@ from astra_synth_worker.arenas.sandbox import run_parts
 from astra_synth_worker.jobs.context import Context, Outcome, Refused
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How much trying an arena is worth."""
-
-    question_tries: int = 3
-    """Traces drafted."""
-    draft_tries: int = 3
-    """Drafts of each document, call and code."""
-    rounds: int = 4
-    """Times the parts are run and checked; those that fail are drafted anew in between."""
-    distractors: int = 3
-
-
-_DEFAULT = Limits()
-
-
-async def make_arena(job: ArenaJob, context: Context, limits: Limits = _DEFAULT) -> Outcome:
+async def make_arena(job: ArenaJob, context: Context) -> Outcome:
     """One arena, published; the outcome names it. Raises :class:`Refused` with the first thing nothing could mend.
 
     Golden calls are run in the sandbox, and the env-server's gate has the last word; what either finds goes into the
     next drafts of the parts it is about.
     """
-    decomposition = await context.stage(
-        "qa_trace", job, lambda: decompose(job, context, limits.question_tries), Decomposition
-    )
+    settings = context.settings
+    decomposition = await context.stage("qa_trace", job, lambda: decompose(job, context), Decomposition)
     trace = decomposition.trace
     work = [assignment(job, trace, sub) for sub in trace.subquestions if sub.needs_tool]
-    parts = await _drafted(work, context, limits)
-    distractors = await _distractors(job, context, limits, trace, parts)
+    parts = await _drafted(work, context)
+    distractors = await _distractors(job, context, trace, parts)
     why = ("", "")
-    for number in range(1, limits.rounds + 1):
+    for number in range(1, settings.arena_rounds + 1):
         try:
             parts = merge_tools(parts)
         except NameClash as clash:
@@ -69,17 +51,17 @@ async def make_arena(job: ArenaJob, context: Context, limits: Limits = _DEFAULT)
                 return Outcome({"arena_id": reply.id, "created": reply.created, "rounds": number})
         else:
             why = (refused[0].reason, refused[0].detail)
-        if number < limits.rounds:
-            parts = await _redrafted(work, parts, refused, context, limits, number + 1)
-    raise Refused(why[0], f"{why[1]} ({limits.rounds} rounds)")
+        if number < settings.arena_rounds:
+            parts = await _redrafted(work, parts, refused, context, number + 1)
+    raise Refused(why[0], f"{why[1]} ({settings.arena_rounds} rounds)")
 
 
-async def _drafted(work: Iterable[Assignment], context: Context, limits: Limits) -> list[Part]:
+async def _drafted(work: Iterable[Assignment], context: Context) -> list[Part]:
     """The parts, drafted side by side."""
 
     def staged(given: Assignment) -> Awaitable[Part]:
         name = f"part_{given.sub.id}"
-        return context.stage(name, given, lambda: draft_part(given, context, limits.draft_tries), Part)
+        return context.stage(name, given, lambda: draft_part(given, context), Part)
 
     # Each runs to its end, also when another fails: what it spent and made is stored for the next attempt.
     made = await asyncio.gather(*map(staged, work), return_exceptions=True)
@@ -90,7 +72,7 @@ async def _drafted(work: Iterable[Assignment], context: Context, limits: Limits)
 
 
 async def _redrafted(
-    work: list[Assignment], parts: list[Part], refused: list[Refusal], context: Context, limits: Limits, number: int
+    work: list[Assignment], parts: list[Part], refused: list[Refusal], context: Context, number: int
 ) -> list[Part]:
     about = {refusal.part.id: refusal for refusal in refused}
     again = [
@@ -98,18 +80,16 @@ async def _redrafted(
         for given in work
         if given.sub.id in about
     ]
-    return [part for part in parts if part.id not in about] + await _drafted(again, context, limits)
+    return [part for part in parts if part.id not in about] + await _drafted(again, context)
 
 
-async def _distractors(
-    job: ArenaJob, context: Context, limits: Limits, trace: QATrace, parts: list[Part]
-) -> list[ArenaTool]:
-    if limits.distractors == 0:
+async def _distractors(job: ArenaJob, context: Context, trace: QATrace, parts: list[Part]) -> list[ArenaTool]:
+    if context.settings.distractors == 0:
         return []
     drawn = await context.stage(
         "distractors",
         {"job": job, "trace": trace, "tools": sorted({part.tool.name for part in parts})},
-        lambda: draw_distractors(job, context, trace, parts, limits.distractors),
+        lambda: draw_distractors(job, context, trace, parts),
         Distractors,
     )
     return drawn.tools

@@ -57,7 +57,7 @@ def origin(job: ArenaJob) -> dict[str, JsonValue]:
     }
 
 
-async def decompose(job: ArenaJob, context: Context, tries: int) -> Decomposition:
+async def decompose(job: ArenaJob, context: Context) -> Decomposition:
     """The trace of the job's question, or of one that is invented from its domain and knowledge."""
     if problem := shape_problem(job.topology, job.hops):
         raise Refused("impossible_shape", problem)
@@ -67,7 +67,7 @@ async def decompose(job: ArenaJob, context: Context, tries: int) -> Decompositio
         prompt = Prompt("qa_trace", variables, temperature=0.9, seed=job.seed + number)
         return accept_trace(await ask(context.llm, prompt, TraceReply, context.usage), job)
 
-    trace, refused = await until_good("question", tries, draft)
+    trace, refused = await until_good("question", context.settings.question_tries, draft)
     return Decomposition(trace=trace, tries=refused)
 
 

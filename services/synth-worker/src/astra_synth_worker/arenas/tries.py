@@ -53,4 +53,5 @@ async def until_good(
             shown = error.draft.model_dump_json() if error.draft is not None else ""
             earlier = Earlier(draft=shown[:8_000], problem=f"{error.reason}: {error.detail[:2_000]}")
     last = rejected[-1]
-    raise Refused(last.reason, f"{step}: {last.detail} ({tries} tries)")
+    history = ", ".join(each.reason for each in rejected)
+    raise Refused(last.reason, f"{step}: {last.detail} (tries: {history})")

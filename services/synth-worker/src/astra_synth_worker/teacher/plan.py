@@ -10,6 +10,8 @@ from astra_synth_worker.teacher.facts import Facts, Value
 from astra_synth_worker.teacher.world import Kind, Shape, World
 
 MAX_HOPS = 6
+_LONG = 4
+"""Layers above which a chain may come to the same tool again, with another argument."""
 _WEIGHTS = {
     Topology.SINGLE_HOP: 15,
     Topology.PARALLEL_SINGLE_HOP: 20,
@@ -105,10 +107,12 @@ def draw_plan(world: World, facts: Facts, rng: random.Random, topology: Topology
 class _Builder:
     def __init__(self, world: World, facts: Facts, rng: random.Random) -> None:
         self._world, self._facts, self._rng = world, facts, rng
+        self._repeats = 0
         self.steps: list[Step] = []
 
     def chain(self, hops: int) -> Step:
         """Steps one after the other, each taking the one before."""
+        self._repeats = 1 if hops > _LONG else 0
         kinds = next(self._walks(None, hops), None)
         if kinds is None:
             raise NoPlan
@@ -137,6 +141,7 @@ class _Builder:
             feeders = [[k for k in self._world.kinds if k.gives == need] for need in kind.needs]
             if not all(feeders):
                 continue
+            self._repeats = 1 if hops > _LONG else 0
             first = next(self._walks(None, hops - 1, last=self._rng.choice(feeders[0])), None)
             if first is None:
                 continue
@@ -156,7 +161,7 @@ class _Builder:
         fitting = self._shuffled(k for k in self._world.kinds if before is None or before.gives in k.needs)
         fitting.sort(key=lambda k: seen.count(k.name) + self._used(k))
         for kind in fitting:
-            if seen.count(kind.name) > (2 if kind.gives in kind.needs else 0):
+            if seen.count(kind.name) > (2 if kind.gives in kind.needs else self._repeats):
                 continue
             if hops == 1:
                 if last is None or kind is last:

@@ -1,6 +1,51 @@
 """A city's library: titles, branches, clerks, shelves, fines."""
 
-from astra_synth_worker.teacher.world import Kind, Shape, Thing, Words, World
+from astra_synth_worker.teacher.world import Kind, Shape, Thing, Wording, Words, World
+
+_ZH = Wording(
+    openings=("我在图书馆服务台。", "我在市图书馆工作。", "这是图书馆的事。"),
+    things={
+        "title": ("书", "《{}》"),
+        "branch": ("分馆", "{}分馆"),
+        "clerk": ("馆员", "馆员{}"),
+        "shelf": ("架号", "{}"),
+        "stock": ("藏书量", "{}"),
+        "days": ("天数", "{}天"),
+        "fine": ("罚款", "{}"),
+    },
+    kinds={
+        "branch_of_title": Words(
+            "查询某书所在的分馆。",
+            ("{title}在哪个分馆？", "哪个分馆有{title}？", "到哪个分馆能借到{title}？"),
+            ("收藏{title}的分馆", "有{title}的分馆", "能借到{title}的分馆"),
+        ),
+        "clerk_of_branch": Words(
+            "查询分馆的负责馆员。",
+            ("{branch}的馆员是谁？", "谁负责{branch}？", "{branch}由哪位馆员管理？"),
+            ("{branch}的馆员", "负责{branch}的馆员", "管理{branch}的馆员"),
+        ),
+        "pick_of_clerk": Words(
+            "查询馆员推荐的书。",
+            ("{clerk}推荐哪本书？", "{clerk}最推荐什么书？", "按{clerk}的推荐该读哪本书？"),
+            ("{clerk}推荐的书", "{clerk}最推荐的书", "{clerk}选的那本书"),
+        ),
+        "shelf_of_title": Words(
+            "查询某书的架号。",
+            ("{title}的架号是多少？", "{title}放在哪个书架？", "到哪个架号找{title}？"),
+            ("{title}的架号", "放{title}的架号", "{title}所在的架号"),
+        ),
+        "stock_of_branch": Words(
+            "查询分馆的藏书量。",
+            ("{branch}有多少册书？", "{branch}的藏书量是多少？", "{branch}藏书几册？"),
+            ("{branch}的藏书量", "{branch}的册数", "{branch}的藏书册数"),
+        ),
+        "late_fine": Words(
+            "计算在某分馆逾期的罚款。",
+            ("在{branch}逾期{days}罚多少？", "{branch}对逾期{days}收多少罚款？", "逾期{days}要付{branch}多少罚款？"),
+            ("在{branch}逾期{days}的罚款", "{branch}对逾期{days}的罚款", "逾期{days}在{branch}的罚款"),
+        ),
+    },
+)
 
 WORLD = World(
     name="library",
@@ -102,4 +147,5 @@ WORLD = World(
             ),
         ),
     ),
+    translations={"zh": _ZH},
 )
