@@ -27,7 +27,7 @@ def fold(text: str) -> str:
 
 
 def is_word(char: str) -> bool:
-    """Whether a character next to a token would make it part of a longer one. Han, kana and hangul do not: no spaces there."""
+    """Whether a character beside a token makes it part of a longer one. Han, kana and hangul do not."""
     return char == "_" or (char.isalnum() and not _spaceless(ord(char)))
 
 
@@ -42,7 +42,10 @@ def number_from(text: str) -> Decimal | None:
 
 
 def numbers_in(folded: str) -> Iterator[Decimal]:
-    """The numbers that stand as tokens in a folded text: thousands separators read, dates, ranges, versions and ids left out."""
+    """The numbers that stand as tokens in a folded text.
+
+    Thousands separators are read; dates, ranges, versions and identifiers are no numbers.
+    """
     for run in _RUN.finditer(folded):
         start, end = run.span()
         sign = _sign_before(folded, start)

@@ -22,8 +22,6 @@ from astra_env_server.scoring.folding import fold, is_word, number_from, numbers
 _ROUNDING = Decimal("1e-9")
 """How far apart, relatively, two spellings of one fraction may be."""
 
-Node = "Text | Decimal | bool | list[Node] | dict[str, Node] | None"
-
 
 class Text:
     """A text of an output, folded and searched for numbers once."""

@@ -1,0 +1,96 @@
+"""The application: resources opened in its lifespan, routes of each noun."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+from astra_service.app import Check, build_app
+from astra_service.bus import open_bus
+from astra_service.database import Database
+from fastapi import FastAPI
+
+from astra_env_server.arenas import routes as arena_routes
+from astra_env_server.arenas.repository import ArenaRepository
+from astra_env_server.arenas.service import Arenas
+from astra_env_server.code_runs import routes as code_routes
+from astra_env_server.code_runs.service import CodeRuns
+from astra_env_server.envs import routes as env_routes
+from astra_env_server.envs.reaper import reap_forever
+from astra_env_server.envs.repository import EnvRepository
+from astra_env_server.envs.service import Envs
+from astra_env_server.gate.evidence import Limits as GateLimits
+from astra_env_server.metrics import Metrics
+from astra_env_server.models import metadata
+from astra_env_server.readiness import SandboxCheck
+from astra_env_server.resources import Resources
+from astra_env_server.sandbox.base import Limits
+from astra_env_server.sandbox.opening import open_sandbox
+from astra_env_server.sandbox.pool import PoolSize
+from astra_env_server.settings import Settings
+
+_DESCRIPTION = """Arenas are published once, through a soundness gate, and played any number of times.
+
+`POST /arenas` → `POST /envs` → `POST /envs/{id}/reset` → `POST /envs/{id}/step` until `done`."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The env server's application; nothing is opened before its lifespan begins."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.checks = await _open(app, settings, stack)
+            yield
+
+    def checks(app: FastAPI) -> Mapping[str, Check]:
+        found: Mapping[str, Check] = app.state.checks
+        return found
+
+    app = build_app(
+        package="astra_env_server",
+        title="ASTRA env server",
+        description=_DESCRIPTION,
+        settings=settings,
+        lifespan=lifespan,
+        checks=checks,
+    )
+    for routes in (arena_routes, env_routes, code_routes):
+        app.include_router(routes.router)
+    return app
+
+
+async def _open(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Mapping[str, Check]:
+    """Open everything, to be closed with ``stack``; gives what readiness asks."""
+    settings.prepare_storage()
+    database = Database(settings.database_url)
+    stack.push_async_callback(database.close)
+    await database.migrate("astra_env_server", metadata)
+    bus = open_bus(settings.redis_url)
+    stack.push_async_callback(bus.close)
+    sandbox = await open_sandbox(
+        settings.isolation, Limits(output_bytes=settings.max_output_bytes), PoolSize(max_runners=settings.max_runners)
+    )
+    stack.push_async_callback(sandbox.close)
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    metrics = Metrics(app.state.metrics)
+    limits = GateLimits(call_s=settings.step_timeout_s, output_bytes=settings.max_output_bytes)
+    arenas = Arenas(ArenaRepository(database), sandbox, limits, metrics, now)
+    envs = Envs(
+        EnvRepository(database),
+        arenas,
+        sandbox,
+        metrics,
+        max_envs=settings.max_envs,
+        step_timeout_s=settings.step_timeout_s,
+        now=now,
+    )
+    stack.push_async_callback(envs.close)
+    app.state.resources = Resources(arenas, envs, CodeRuns(sandbox, settings.step_timeout_s))
+    reaper = asyncio.create_task(reap_forever(envs, settings.reaper_period_s))
+    stack.callback(reaper.cancel)
+    asked: dict[str, Check] = {"database": database.ping, "sandbox": SandboxCheck(sandbox)}
+    return asked | ({"redis": bus.ping} if settings.redis_url else {})

@@ -1,0 +1,1 @@
+"""Arenas: published once, sound, never changed."""

@@ -1,0 +1,1 @@
+"""Tool code run without an arena, for those who write it."""

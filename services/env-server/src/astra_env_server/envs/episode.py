@@ -1,0 +1,154 @@
+"""One episode: a session in the sandbox, the tally, and the history that both can be rebuilt from."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from astra_proto.envs import Call, ErrorClass, StepRecord
+from pydantic import JsonValue
+
+from astra_env_server.arenas.arguments import BadArguments, read_arguments
+from astra_env_server.arenas.playable import Playable
+from astra_env_server.sandbox.base import BundleRejected, CallOutcome, SandboxLost, Session
+from astra_env_server.scoring.f1 import Scorer, Tally
+
+log = structlog.get_logger()
+
+OpenSession = Callable[[Playable, int], Awaitable[Session]]
+
+
+@dataclass(frozen=True)
+class Past:
+    """A call that is part of what the session has gone through, and what it showed the agent."""
+
+    tool: str
+    arguments: dict[str, JsonValue]
+    shown: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the agent gets for one call."""
+
+    name: str
+    content: str
+    error: ErrorClass | None
+    replayed: bool = False
+    """Whether the session lived through the call, so that a rebuilt one must go through it as well."""
+
+
+class Lost(Exception):
+    """The session is gone and what it was cannot be had again: the episode ends, and its reward is not valid."""
+
+
+class Episode:
+    """The state of an episode between its steps. One task at a time may use it."""
+
+    def __init__(
+        self, arena: Playable, seed: int, *, final_answer: bool, replay_timeout_s: float, open_session: OpenSession
+    ) -> None:
+        self.arena, self.seed = arena, seed
+        self._scorer = Scorer(arena.spec, final_answer)
+        self._open_session, self._replay_timeout_s = open_session, replay_timeout_s
+        self._session: Session | None = None
+        self._history: list[Past] = []
+
+    @property
+    def tally(self) -> Tally:
+        """How the episode stands."""
+        return self._scorer.tally
+
+    async def start(self) -> None:
+        """Open the session. Raises SandboxFull, SandboxLost."""
+        await self._ready()
+
+    async def call(self, call: Call, timeout_s: float) -> Result:
+        """Make one call and count it, whatever becomes of it. Raises Lost, SandboxFull."""
+        result = await self._call(call, timeout_s)
+        self._scorer.call(call.name, result.content if result.error is None else None)
+        return result
+
+    def count_lost(self, call: Call) -> None:
+        """Count a call that was emitted and could not be made."""
+        self._scorer.call(call.name, None)
+
+    def answer(self, content: str) -> None:
+        """Judge the final answer, if it counts."""
+        self._scorer.answer(content)
+
+    def recall(self, record: StepRecord, replayed: list[bool]) -> None:
+        """Take in a step from the log, as if it had just been made; the session goes through it when next needed."""
+        calls = record.action.tool_calls
+        for call, message, error, lived in zip(calls, record.results, record.errors, replayed, strict=True):
+            self._scorer.call(call.name, message.content if error is None else None)
+            if lived:
+                self._history.append(Past(call.name, read_arguments(call.arguments), message.content))
+        if not calls and record.action.content is not None:
+            self.answer(record.action.content)
+
+    def mark(self) -> tuple[Tally, int]:
+        """Where the episode stands, to go back to."""
+        return self._scorer.tally, len(self._history)
+
+    async def undo(self, mark: tuple[Tally, int]) -> None:
+        """Go back to a mark: the session is given up and rebuilt when next needed."""
+        self._scorer.tally = mark[0]
+        del self._history[mark[1] :]
+        await self.close()
+
+    async def close(self) -> None:
+        """End the session; the episode can still go on in another."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _call(self, call: Call, timeout_s: float) -> Result:
+        schema = self.arena.schemas.get(call.name)
+        if schema is None:
+            names = ", ".join(tool.function.name for tool in self.arena.tools)
+            return _refused(call, f"there is no tool {call.name!r}; the tools are: {names}")
+        try:
+            arguments = read_arguments(call.arguments)
+            schema.check(arguments)
+        except BadArguments as error:
+            return _refused(call, str(error))
+        outcome, lived = await self._run(call.name, arguments, timeout_s)
+        shown = outcome.output if outcome.ok else f"error: {outcome.output}"
+        if lived:
+            self._history.append(Past(call.name, arguments, shown))
+        return Result(call.name, shown, outcome.error_class, replayed=lived)
+
+    async def _run(self, tool: str, arguments: dict[str, Any], timeout_s: float) -> tuple[CallOutcome, bool]:
+        for last in (False, True):
+            try:
+                session = await self._ready()
+                outcome = await session.call(tool, arguments, timeout_s)
+                return outcome, session.alive
+            except SandboxLost as error:
+                log.warning("episode.session_lost", tool=tool, error=str(error), again=not last)
+                await self.close()
+                if last:
+                    raise Lost(f"the session was lost twice: {error}") from error
+        raise AssertionError("the loop returns or raises")
+
+    async def _ready(self) -> Session:
+        """The session, after everything that the episode's went through."""
+        if self._session is not None and self._session.alive:
+            return self._session
+        await self.close()
+        try:
+            session = self._session = await self._open_session(self.arena, self.seed)
+        except BundleRejected as error:
+            raise SandboxLost(f"code that the gate has run does not import now: {error}") from error
+        for past in self._history:
+            outcome = await session.call(past.tool, past.arguments, self._replay_timeout_s)
+            shown = outcome.output if outcome.ok else f"error: {outcome.output}"
+            if shown != past.shown:
+                await self.close()
+                raise Lost(f"a replayed call of {past.tool!r} gave something else than it did before")
+        return session
+
+
+def _refused(call: Call, why: str) -> Result:
+    return Result(call.name, f"error: {why}", ErrorClass.POLICY)

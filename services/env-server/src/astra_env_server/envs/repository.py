@@ -1,0 +1,128 @@
+"""Envs and their steps in the database. Plain SQL expressions: a step is one transaction of two statements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from astra_service.database import Database
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from astra_env_server.models import envs, steps
+
+
+@dataclass(frozen=True)
+class EnvRow:
+    """An env as it is stored."""
+
+    id: str
+    arena_id: str
+    status: str
+    episode: int
+    seed: int
+    steps: int
+    max_steps: int
+    ttl_s: float
+    reward_mode: str
+    final_answer: bool
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One line of an episode's log."""
+
+    env_id: str
+    episode: int
+    index: int
+    seed: int
+    step_id: str | None
+    digest: str
+    record: str
+    replayed: str
+
+
+_ADVANCE = (
+    update(envs)
+    .where(
+        envs.c.id == bindparam("this"),
+        envs.c.episode == bindparam("during"),
+        envs.c.steps == bindparam("taken"),
+        envs.c.status == "open",
+    )
+    .values(steps=bindparam("now_taken"), status=bindparam("now_status"), expires_at=bindparam("until"))
+)
+_APPEND = insert(steps)
+
+
+class EnvRepository:
+    """Reads and writes envs. A write says what it takes the env to be; False means that it is not so any more."""
+
+    def __init__(self, database: Database) -> None:
+        self._engine = database.engine
+
+    async def add(self, row: EnvRow) -> None:
+        """Store a new env."""
+        async with self._engine.begin() as connection:
+            await connection.execute(insert(envs), vars(row))
+
+    async def get(self, env_id: str) -> EnvRow | None:
+        """The env, or None."""
+        async with self._engine.begin() as connection:
+            found = (await connection.execute(select(envs).where(envs.c.id == env_id))).first()
+        return EnvRow(**found._mapping) if found else None
+
+    async def log(self, env_id: str, episode: int) -> Sequence[StepRow]:
+        """The steps of an episode, in order."""
+        query = select(steps).where(steps.c.env_id == env_id, steps.c.episode == episode).order_by(steps.c.index)
+        async with self._engine.begin() as connection:
+            return [StepRow(**row._mapping) for row in await connection.execute(query)]
+
+    async def record(self, env_id: str, episode: int, step_id: str) -> str | None:
+        """The record of the step of that name, or None."""
+        query = select(steps.c.record).where(
+            steps.c.env_id == env_id, steps.c.episode == episode, steps.c.step_id == step_id
+        )
+        async with self._engine.begin() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def begin_episode(self, env_id: str, before: int, seed: int, expires_at: datetime) -> bool:
+        """Open the episode after ``before``."""
+        statement = (
+            update(envs)
+            .where(envs.c.id == env_id, envs.c.episode == before, envs.c.status != "expired")
+            .values(episode=before + 1, seed=seed, steps=0, status="open", expires_at=expires_at)
+        )
+        async with self._engine.begin() as connection:
+            return (await connection.execute(statement)).rowcount == 1
+
+    async def append(self, row: StepRow, status: str, expires_at: datetime) -> bool:
+        """Add a step to the log of an open env and move the env on."""
+        async with self._engine.begin() as connection:
+            moved = await connection.execute(
+                _ADVANCE,
+                {
+                    "this": row.env_id,
+                    "during": row.episode,
+                    "taken": row.index - 1,
+                    "now_taken": row.index,
+                    "now_status": status,
+                    "until": expires_at,
+                },
+            )
+            if moved.rowcount != 1:
+                return False
+            await connection.execute(_APPEND, vars(row))
+        return True
+
+    async def expire(self, now: datetime) -> int:
+        """Mark every open env whose time is over; how many there were."""
+        statement = update(envs).where(envs.c.status == "open", envs.c.expires_at <= now).values(status="expired")
+        async with self._engine.begin() as connection:
+            return (await connection.execute(statement)).rowcount
+
+    async def remove(self, env_id: str) -> None:
+        """Forget an env and its log."""
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(steps).where(steps.c.env_id == env_id))
+            await connection.execute(delete(envs).where(envs.c.id == env_id))

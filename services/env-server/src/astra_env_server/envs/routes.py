@@ -1,0 +1,82 @@
+"""Playing: create, reset, step, look, delete."""
+
+from astra_proto.envs import (
+    Capacity,
+    CreateEnv,
+    EnvView,
+    EpisodeView,
+    ResetEnv,
+    ResetReply,
+    StepEnv,
+    StepReply,
+)
+from astra_proto.errors import ErrorBody
+from astra_proto.ids import EnvId
+from fastapi import APIRouter, Response
+
+from astra_env_server.resources import Here
+
+router = APIRouter(tags=["envs"])
+
+_OVER = {"model": ErrorBody, "description": "The episode is over or not begun, or the step_id names another action."}
+_EXPIRED = {"model": ErrorBody, "description": "The env has expired."}
+_FULL = {"model": ErrorBody, "description": "No room; try again after Retry-After seconds."}
+
+
+@router.post("/envs", status_code=201, response_model=EnvView, responses={429: _FULL}, summary="Create an env")
+async def create_env(request: CreateEnv, here: Here) -> EnvView:
+    """A live instance of an arena. Reset it to begin."""
+    return await here.envs.create(request)
+
+
+@router.get("/envs/{env_id}", response_model=EnvView, summary="Look at an env")
+async def get_env(env_id: EnvId, here: Here) -> EnvView:
+    """The env as it stands; to look does not prolong its life."""
+    return await here.envs.view(env_id)
+
+
+@router.delete("/envs/{env_id}", status_code=204, summary="Delete an env")
+async def delete_env(env_id: EnvId, here: Here) -> None:
+    """End the env, its processes and its log."""
+    await here.envs.delete(env_id)
+
+
+@router.post(
+    "/envs/{env_id}/reset",
+    response_model=ResetReply,
+    responses={409: _OVER, 410: _EXPIRED, 429: _FULL},
+    summary="Begin an episode",
+)
+async def reset_env(env_id: EnvId, request: ResetEnv, here: Here) -> Response:
+    """Close the episode so far and begin a new one: the observation has the prompt and the tools."""
+    return _json(await here.envs.reset(env_id, request))
+
+
+@router.post(
+    "/envs/{env_id}/step",
+    response_model=StepReply,
+    responses={409: _OVER, 410: _EXPIRED, 429: _FULL},
+    summary="Take a step",
+)
+async def step_env(env_id: EnvId, request: StepEnv, here: Here) -> Response:
+    """Call tools, or answer. What a tool or its arguments do wrong is an observation, not an HTTP error.
+
+    With a `step_id` the step is taken exactly once: sent again it returns the stored reply and runs nothing.
+    """
+    return _json(await here.envs.step(env_id, request))
+
+
+@router.get("/envs/{env_id}/trajectory", response_model=EpisodeView, summary="Get the episode whole")
+async def get_trajectory(env_id: EnvId, here: Here) -> EpisodeView:
+    """The present episode: as a conversation, and step by step with rewards."""
+    return await here.envs.trajectory(env_id)
+
+
+@router.get("/capacity", response_model=Capacity, summary="How much room is there?")
+async def get_capacity(here: Here) -> Capacity:
+    """The isolation in force, envs and runners in use, and how many there may be."""
+    return await here.envs.capacity()
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

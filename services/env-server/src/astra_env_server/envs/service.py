@@ -1,0 +1,321 @@
+"""What the routes under ``/envs`` do."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import orjson
+import structlog
+from astra_proto.envs import Capacity, CreateEnv, EnvView, EpisodeView, ErrorClass, ResetEnv, StepEnv, StepRecord
+from astra_proto.errors import CapacityReached, Conflict, Gone, Invalid, NotFound, Unavailable
+
+from astra_env_server.arenas.playable import Playable
+from astra_env_server.arenas.service import Arenas
+from astra_env_server.envs import replies
+from astra_env_server.envs.episode import Episode
+from astra_env_server.envs.live import LiveEnv, LiveEnvs
+from astra_env_server.envs.play import play
+from astra_env_server.envs.repository import EnvRepository, EnvRow, StepRow
+from astra_env_server.metrics import Metrics
+from astra_env_server.sandbox.base import Sandbox, SandboxError, SandboxFull, Session
+
+log = structlog.get_logger()
+
+_RETRY_AFTER_S = 1
+_TRIES = 3
+
+
+class Stale(Exception):
+    """Another process has moved the env on since it was read."""
+
+
+class Envs:
+    """Creates, plays and ends envs. An env that is not in memory is rebuilt from the database."""
+
+    def __init__(
+        self,
+        repository: EnvRepository,
+        arenas: Arenas,
+        sandbox: Sandbox,
+        metrics: Metrics,
+        *,
+        max_envs: int,
+        step_timeout_s: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._repository, self._arenas, self._sandbox, self._metrics = repository, arenas, sandbox, metrics
+        self._max_envs, self._step_timeout_s, self._now = max_envs, step_timeout_s, now
+        self._live = LiveEnvs(max_envs)
+        metrics.envs.set_function(lambda: len(self._live))
+
+    async def create(self, request: CreateEnv) -> EnvView:
+        """A new env, not yet reset. Raises NotFound, Invalid, CapacityReached."""
+        arena = await self._arenas.playable(request.arena_id)
+        if request.final_answer and arena.spec.final_answer is None:
+            raise Invalid(f"body.final_answer: arena {arena.id} has no final answer to judge by: leave it false")
+        self._refuse_if_full()
+        now = self._now()
+        row = EnvRow(
+            id=f"env_{uuid.uuid4().hex}",
+            arena_id=arena.id,
+            status="open",
+            episode=0,
+            seed=request.seed,
+            steps=0,
+            max_steps=request.max_steps,
+            ttl_s=request.ttl_s,
+            reward_mode=request.reward_mode.value,
+            final_answer=request.final_answer,
+            created_at=now,
+            expires_at=now + timedelta(seconds=request.ttl_s),
+        )
+        self._live.add(row.id, LiveEnv(row=row))  # before the write, so that the room is taken
+        try:
+            await self._repository.add(row)
+        except BaseException:
+            async with self._live.hold(row.id) as env:
+                env.stale = True
+            raise
+        return self._view(row)
+
+    async def view(self, env_id: str) -> EnvView:
+        """The env as it stands."""
+        async with self._hold(env_id) as (_, row):
+            return self._view(row)
+
+    async def reset(self, env_id: str, request: ResetEnv) -> bytes:
+        """Begin an episode. Raises Gone, CapacityReached, Unavailable."""
+        if request.options:
+            raise Invalid(f"body.options: {sorted(request.options)[:5]} are not known: no option is, leave them out")
+        for _ in range(_TRIES):
+            try:
+                async with self._hold(env_id) as (env, row):
+                    return await self._reset(env, row, request)
+            except Stale:
+                continue
+        raise Conflict(f"env {env_id} is being moved on by another server")
+
+    async def step(self, env_id: str, request: StepEnv) -> bytes:
+        """Take a step, or give the stored reply to one already taken. Raises Gone, Conflict, CapacityReached."""
+        began = time.perf_counter()
+        action = request.action.model_dump_json().encode()
+        digest = hashlib.sha256(action).hexdigest()
+        for _ in range(_TRIES):
+            try:
+                async with self._hold(env_id) as (env, row):
+                    if (stored := await self._stored(env, row, request.step_id, digest)) is not None:
+                        return stored
+                    reply = await self._step(env, row, request, action, digest)
+                self._metrics.step_seconds.observe(time.perf_counter() - began)
+                return reply
+            except Stale:
+                continue
+        raise Conflict(f"env {env_id} is being moved on by another server")
+
+    async def trajectory(self, env_id: str) -> EpisodeView:
+        """The present episode, from its log."""
+        async with self._hold(env_id) as (_, row):
+            log_rows = await self._repository.log(env_id, row.episode)
+            arena = await self._arenas.playable(row.arena_id)
+        records = [StepRecord.model_validate_json(line.record) for line in log_rows]
+        return EpisodeView(
+            env_id=env_id,
+            arena_id=row.arena_id,
+            episode=row.episode,
+            seed=row.seed,
+            messages=replies.conversation(arena, records),
+            steps=records,
+        )
+
+    async def delete(self, env_id: str) -> None:
+        """End the env and forget its log."""
+        async with self._hold(env_id) as (env, _):
+            await self._repository.remove(env_id)
+            env.row = None
+
+    async def capacity(self) -> Capacity:
+        """How much room there is."""
+        stats = await self._sandbox.stats()
+        return Capacity(
+            isolation=stats.tier,
+            envs=len(self._live),
+            max_envs=self._max_envs,
+            runners=stats.runners,
+            max_runners=stats.max_runners,
+        )
+
+    async def reap(self) -> int:
+        """End the envs whose time is over; how many there were."""
+        now = self._now()
+        for env_id, env in self._live.idle():
+            if env.row is not None and env.row.expires_at <= now:
+                async with self._hold(env_id):
+                    pass  # to look at it is to end it
+        return await self._repository.expire(now)
+
+    async def close(self) -> None:
+        """Let go of every session. The envs stay open: another process can go on with them."""
+        await self._live.close()
+
+    # ---- one env
+
+    @asynccontextmanager
+    async def _hold(self, env_id: str) -> AsyncIterator[tuple[LiveEnv, EnvRow]]:
+        """The env locked and read. What its time has run out of is marked so."""
+        async with self._live.hold(env_id) as env:
+            if env.row is None:
+                env.row = await self._read(env_id)
+                await self._live.make_room()
+            if env.row.status == "open" and env.row.expires_at <= self._now():
+                await self._repository.expire(self._now())
+                env.row = replace(env.row, status="expired")
+            yield env, env.row
+
+    async def _read(self, env_id: str) -> EnvRow:
+        row = await self._repository.get(env_id)
+        if row is None:
+            raise NotFound(f"no env {env_id!r}: POST /envs makes one")
+        return row
+
+    async def _reset(self, env: LiveEnv, row: EnvRow, request: ResetEnv) -> bytes:
+        _refuse_if_expired(row)
+        if row.status != "open" and self._live.full:
+            self._refuse_if_full()
+        seed = row.seed if request.seed is None else request.seed
+        arena = await self._arenas.playable(row.arena_id)
+        episode = self._episode(arena, replace(row, seed=seed))
+        try:
+            await self._start(episode)
+            until = self._until(row)
+            if not await self._repository.begin_episode(row.id, row.episode, seed, until):
+                env.stale = True
+                raise Stale
+        except BaseException:
+            await episode.close()
+            raise
+        await env.close()
+        env.row = replace(row, status="open", episode=row.episode + 1, seed=seed, steps=0, expires_at=until)
+        env.episode, env.step_ids = episode, {}
+        return replies.reset_reply(arena, episode.tally)
+
+    async def _start(self, episode: Episode) -> None:
+        for last in (False, True):
+            try:
+                return await episode.start()
+            except SandboxFull as error:
+                raise CapacityReached(f"no room in the sandbox: {error}", retry_after_s=_RETRY_AFTER_S) from error
+            except SandboxError as error:
+                if last:
+                    raise Unavailable(f"the sandbox does not open a session: {error}") from error
+
+    async def _step(self, env: LiveEnv, row: EnvRow, request: StepEnv, action: bytes, digest: str) -> bytes:
+        _refuse_if_expired(row)
+        if row.status != "open":
+            raise Conflict(f"the episode of env {row.id} is over: reset it to begin another")
+        if row.episode == 0:
+            raise Conflict(f"env {row.id} was not reset yet: POST /envs/{row.id}/reset begins its first episode")
+        if env.episode is None:
+            await self._rebuild(env, row)
+            if request.step_id in env.step_ids:
+                raise Stale  # it was not known a moment ago: look again
+        assert env.episode is not None
+        episode, mark = env.episode, env.episode.mark()
+        try:
+            step = await play(episode, row, request, action, self._step_timeout_s)
+            record = step.record()
+            moved = replace(
+                row, steps=step.index, status="done" if step.reason else "open", expires_at=self._until(row)
+            )
+            line = StepRow(
+                env_id=row.id,
+                episode=row.episode,
+                index=step.index,
+                seed=row.seed,
+                step_id=step.step_id,
+                digest=digest,
+                record=orjson.dumps(record).decode(),
+                replayed=orjson.dumps([result.replayed for result in step.results]).decode(),
+            )
+            if not await self._repository.append(line, moved.status, moved.expires_at):
+                env.stale = True
+                raise Stale
+        except SandboxFull as error:
+            await episode.undo(mark)
+            raise CapacityReached(f"no room in the sandbox: {error}", retry_after_s=_RETRY_AFTER_S) from error
+        except BaseException:
+            await episode.undo(mark)
+            raise
+        env.row = moved
+        if step.step_id is not None:
+            env.step_ids[step.step_id] = digest
+        self._metrics.steps.labels(step.error or "none").inc()
+        if step.error is ErrorClass.INFRA:
+            self._metrics.infra_failures.inc()
+        return replies.step_reply(record)
+
+    async def _stored(self, env: LiveEnv, row: EnvRow, step_id: str | None, digest: str) -> bytes | None:
+        """The reply to a step of this name that was taken before."""
+        if step_id is None or row.episode == 0:
+            return None
+        if env.episode is None:
+            await self._recall_names(env, row)
+        known = env.step_ids.get(step_id)
+        if known is None:
+            return None
+        if known != digest:
+            raise Conflict(f"step_id {step_id!r} names a step with another action: give each step a name of its own")
+        record = await self._repository.record(row.id, row.episode, step_id)
+        if record is None:
+            env.stale = True
+            raise Stale
+        return replies.step_reply(orjson.loads(record))
+
+    async def _recall_names(self, env: LiveEnv, row: EnvRow) -> None:
+        lines = await self._repository.log(row.id, row.episode)
+        env.step_ids = {line.step_id: line.digest for line in lines if line.step_id is not None}
+
+    async def _rebuild(self, env: LiveEnv, row: EnvRow) -> None:
+        """The episode from its log; its session is opened, and goes through it all, when it is next needed."""
+        lines = await self._repository.log(row.id, row.episode)
+        episode = self._episode(await self._arenas.playable(row.arena_id), row)
+        for line in lines:
+            episode.recall(StepRecord.model_validate_json(line.record), orjson.loads(line.replayed))
+        env.episode = episode
+        env.step_ids = {line.step_id: line.digest for line in lines if line.step_id is not None}
+        self._metrics.replays.inc()
+        log.info("env.rebuilt", env_id=row.id, steps=len(lines))
+
+    def _episode(self, arena: Playable, row: EnvRow) -> Episode:
+        return Episode(
+            arena,
+            row.seed,
+            final_answer=row.final_answer,
+            replay_timeout_s=self._step_timeout_s,
+            open_session=self._open_session,
+        )
+
+    async def _open_session(self, arena: Playable, seed: int) -> Session:
+        self._metrics.forks.inc()
+        return await self._sandbox.open(arena.bundle, seed)
+
+    def _until(self, row: EnvRow) -> datetime:
+        return self._now() + timedelta(seconds=row.ttl_s)
+
+    def _refuse_if_full(self) -> None:
+        if self._live.full:
+            raise CapacityReached(
+                f"{self._max_envs} envs are open, the most this server holds: delete one, or try again later",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+
+    def _view(self, row: EnvRow) -> EnvView:
+        return EnvView(**vars(row), isolation=self._sandbox.tier)
+
+
+def _refuse_if_expired(row: EnvRow) -> None:
+    if row.status == "expired":
+        raise Gone(f"env {row.id} has expired, {row.ttl_s:g} s after its last call: make another")

@@ -1,0 +1,146 @@
+"""Checks of what the code does."""
+
+from astra_env_server.gate.evidence import Evidence, Ran
+from astra_env_server.gate.leakage import everything_shown, is_trivial
+from astra_env_server.scoring.f1 import Scorer
+from astra_env_server.scoring.matching import Output, holds
+
+RANDOM_REWARD = 0.05
+"""The most that an agent which guesses may earn."""
+
+
+def oracle_reward(evidence: Evidence) -> float:
+    """What the golden calls earn."""
+    scorer = Scorer(evidence.spec)
+    for run in evidence.golden.values():
+        _score(scorer, run)
+    return scorer.tally.f1
+
+
+def oracle(evidence: Evidence) -> list[str]:
+    """Every golden call gives its answer, and together they earn 1.0."""
+    problems = []
+    for task in evidence.spec.subtasks:
+        outcome = evidence.golden[task.id].outcome
+        here = f"sub-task {task.id} (tool {task.tool!r})"
+        if not outcome.ok:
+            problems.append(f"{here}: the golden call failed: {outcome.error_class}: {outcome.output[:300]}")
+        elif not holds(task.answer, outcome.output):
+            wanted = repr(task.answer.value)[:100]
+            problems.append(
+                f"{here}: the answer {wanted} is not in the output of the golden call: {outcome.output[:300]!r}"
+            )
+    earned = oracle_reward(evidence)
+    return problems or ([] if earned == 1.0 else [f"the golden calls earn {earned}, not 1.0"])
+
+
+def null_agent(evidence: Evidence) -> list[str]:
+    """An agent that calls nothing and answers with all that it was shown earns nothing."""
+    spec = evidence.spec
+    scorer = Scorer(spec, final_answer=spec.final_answer is not None)
+    scorer.answer(everything_shown(spec))
+    earned = scorer.tally.f1
+    return [f"the final answer stands in what the agent is shown: repeating it earns {earned:.2f}"] if earned else []
+
+
+def random_agent(evidence: Evidence) -> list[str]:
+    """An agent that calls every tool with random arguments that fit earns about nothing."""
+    if not evidence.random:
+        return ["no random arguments were found for any tool that its schema allows, so nothing was tried"]
+    constant = _constant_tools(evidence)
+    scorer = Scorer(evidence.spec)
+    guesses = []
+    for run in evidence.random:
+        if run.tool not in constant:  # those are refused by a check of their own
+            before = scorer.tally.solved
+            _score(scorer, run)
+            for task_id in set(scorer.tally.solved) - set(before):
+                guesses.append(f"sub-task {task_id} (tool {run.tool!r}): solved by {run.arguments!r}"[:300])
+    earned = scorer.tally.f1
+    return [f"random calls earn {earned:.2f}", *guesses] if earned > RANDOM_REWARD else []
+
+
+def determinism(evidence: Evidence) -> list[str]:
+    """Two golden runs in fresh sessions with different seeds agree byte for byte."""
+    problems = []
+    for task in evidence.spec.subtasks:
+        first, second = evidence.golden[task.id].outcome, evidence.again[task.id].outcome
+        if first != second:
+            seen = f"{first.output[:120]!r}, then {second.output[:120]!r}"
+            problems.append(f"sub-task {task.id} (tool {task.tool!r}): two runs differ: {seen}")
+    return problems
+
+
+def sensitivity(evidence: Evidence) -> list[str]:
+    """With other arguments the golden call does not give the answer."""
+    problems = []
+    for task in evidence.spec.subtasks:
+        here = f"sub-task {task.id} (tool {task.tool!r})"
+        if not evidence.perturbed[task.id]:
+            problems.append(
+                f"{here}: its arguments cannot be changed, so nothing shows that the output depends on them"
+            )
+        if evidence.constant(task):  # refused by a check of its own
+            continue
+        for run in evidence.perturbed[task.id]:
+            if run.outcome.ok and holds(task.answer, run.outcome.output):
+                wrong = repr(run.arguments)[:200]
+                problems.append(f"{here}: the answer {task.answer.value!r} is also the output of {wrong}"[:400])
+                break
+    return problems
+
+
+def constant_output(evidence: Evidence) -> list[str]:
+    """No tool gives one and the same output whatever it is asked."""
+    return [
+        f"sub-task {task.id} (tool {task.tool!r}): the output is the same for every change of its arguments"
+        for task in evidence.spec.subtasks
+        if evidence.constant(task)
+    ]
+
+
+def distractors(evidence: Evidence) -> list[str]:
+    """No distractor gives the answer of a sub-task when called with arguments like the golden ones."""
+    problems = []
+    answers = [task for task in evidence.spec.subtasks if not is_trivial(task.answer)]
+    for name, runs in evidence.distractors.items():
+        if not runs:
+            problems.append(
+                f"distractor {name!r}: no arguments were found that its schema allows, so nothing was tried"
+            )
+        for run in runs:
+            said = Output(run.outcome.output) if run.outcome.ok else None
+            told = [repr(value) for value in run.arguments.values()]
+            for task in answers:
+                echoed = any(holds(task.answer, value.strip("'\"")) for value in told)
+                if said is not None and not echoed and said.holds(task.answer):
+                    problems.append(
+                        f"distractor {name!r}: gives the answer of sub-task {task.id}, {task.answer.value!r}"
+                    )
+    return list(dict.fromkeys(problems))
+
+
+def limits(evidence: Evidence) -> list[str]:
+    """Every call stays within its time, and every golden one within half its time and half its output."""
+    # Half, so that a busier machine does not make a time-out of what was sound when it was published.
+    half_s, half_bytes = evidence.limits.call_s / 2, evidence.limits.output_bytes // 2
+    problems = [
+        f"tool {run.tool!r}: {run.arguments!r} ran past {evidence.limits.call_s:g} s"[:300]
+        for run in evidence.everything()
+        if run.outcome.error_class == "timeout"
+    ]
+    for task_id, run in (*evidence.golden.items(), *evidence.again.items()):
+        here = f"sub-task {task_id} (tool {run.tool!r}): the golden call"
+        if run.outcome.error_class != "timeout" and run.seconds > half_s:
+            problems.append(f"{here} took {run.seconds:.2f} s, more than half of {evidence.limits.call_s:g} s")
+        if (size := len(run.outcome.output.encode())) > half_bytes:
+            problems.append(f"{here} returned {size} bytes, more than half of {evidence.limits.output_bytes}")
+    return list(dict.fromkeys(problems))
+
+
+def _score(scorer: Scorer, run: Ran) -> None:
+    scorer.call(run.tool, run.outcome.output if run.outcome.ok else None)
+
+
+def _constant_tools(evidence: Evidence) -> set[str]:
+    return {task.tool for task in evidence.spec.subtasks if evidence.constant(task)}

@@ -1,0 +1,126 @@
+"""Checks that read the tools' code and do not run it."""
+
+import ast
+import sys
+from collections.abc import Iterator
+
+from astra_proto.arenas import ArenaSpec, ArenaTool
+
+from astra_env_server.gate.dependence import ignores_parameters
+
+_CLOCKS = frozenset(
+    f"{module}.{name}"
+    for module, names in {
+        "time": "time time_ns localtime gmtime ctime asctime strftime monotonic monotonic_ns perf_counter "
+        "perf_counter_ns process_time",
+        "datetime": "datetime.now datetime.utcnow datetime.today date.today",
+        "uuid": "uuid1 uuid4",
+        "os": "urandom",
+        "secrets": "token_hex token_bytes token_urlsafe choice randbelow randbits",
+    }.items()
+    for name in names.split()
+)
+
+
+def code(spec: ArenaSpec) -> list[str]:
+    """All code parses, imports the standard library only, and defines the function that its schema describes."""
+    problems = []
+    for tool in (*spec.tools, *spec.distractors):
+        parsed = _parsed(tool)
+        faults = [parsed] if isinstance(parsed, str) else [*_imports(parsed), *_signature(tool, parsed)]
+        problems += [f"tool {tool.name!r}: {fault}" for fault in faults]
+    return problems
+
+
+def constant_code(spec: ArenaSpec) -> list[str]:
+    """What a tool returns depends on its parameters, as far as its code can be read."""
+    problems = []
+    for tool in spec.tools:
+        parsed = _parsed(tool)
+        function = None if isinstance(parsed, str) else _function(tool, parsed)
+        if function is not None and ignores_parameters(function):
+            problems.append(f"tool {tool.name!r}: nothing it returns depends on its parameters")
+    return problems
+
+
+def clock(spec: ArenaSpec) -> list[str]:
+    """No code asks for the time or for true randomness: tomorrow it would answer differently."""
+    problems = []
+    for tool in (*spec.tools, *spec.distractors):
+        parsed = _parsed(tool)
+        asked = set() if isinstance(parsed, str) else set(_dotted_calls(parsed)) & _CLOCKS
+        problems += [f"tool {tool.name!r}: calls {name}()" for name in sorted(asked)]
+    return problems
+
+
+def _parsed(tool: ArenaTool) -> ast.Module | str:
+    """The code's tree, or what is wrong with it."""
+    try:
+        return ast.parse(tool.code)
+    except SyntaxError as error:
+        return f"does not parse: {error.msg} (line {error.lineno})"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"does not parse: {type(error).__name__} {error}"
+
+
+def _function(tool: ArenaTool, tree: ast.Module) -> ast.FunctionDef | None:
+    defined = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == tool.name]
+    return defined[-1] if defined else None
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield f"imports a neighbour (line {node.lineno}): there is none"
+            continue
+        for module in [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]:
+            if module.split(".")[0] not in sys.stdlib_module_names:
+                yield f"imports {module!r} (line {node.lineno}): only the standard library is there"
+
+
+def _signature(tool: ArenaTool, tree: ast.Module) -> Iterator[str]:
+    function = _function(tool, tree)
+    if function is None:
+        yield f"defines no function {tool.name!r} at its top level"
+        return
+    args = function.args
+    if args.posonlyargs or args.vararg or args.kwarg:
+        yield "takes positional-only or open-ended parameters: give each argument a name"
+        return
+    named = [*args.args, *args.kwonlyargs]
+    without_default = {a.arg for a in args.args[: len(args.args) - len(args.defaults)]} | {
+        a.arg for a, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is None
+    }
+    properties = tool.parameters.get("properties", {})
+    described = set(properties) if isinstance(properties, dict) else set()
+    taken, required = {a.arg for a in named}, set(tool.parameters.get("required", []))
+    if taken != described:
+        yield f"takes {sorted(taken)}, its schema describes {sorted(described)}"
+    elif late := sorted(without_default - required):
+        yield f"needs {late}, which its schema does not require: give them defaults, or require them"
+
+
+def _dotted_calls(tree: ast.Module) -> Iterator[str]:
+    """Full names of what is called, aliases of imports resolved."""
+    alias: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            alias |= {
+                a.asname or a.name.split(".")[0]: a.name if a.asname else a.name.split(".")[0] for a in node.names
+            }
+        elif isinstance(node, ast.ImportFrom):
+            alias |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (name := _dotted(node.func)):
+            first, _, rest = name.partition(".")
+            yield f"{alias.get(first, first)}.{rest}".rstrip(".")
+
+
+def _dotted(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (base := _dotted(node.value)):
+        return f"{base}.{node.attr}"
+    return None

@@ -1,0 +1,92 @@
+"""Is an answer to be read where the agent reads?"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from astra_proto.arenas import Answer, ArenaSpec, ArenaTool
+
+from astra_env_server.scoring.folding import number_from
+from astra_env_server.scoring.matching import Output
+
+_JOINTS = re.compile(r"[_.\-]+|(?<=[a-z])(?=[A-Z])")
+
+
+def is_trivial(answer: Answer) -> bool:
+    """Whether the answer is a yes or no or a single digit: it stands in many texts and says nothing there."""
+    value = answer.value
+    if isinstance(value, bool):
+        return True
+    number = (
+        number_from(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        if _scalar(value)
+        else None
+    )
+    return number is not None and abs(number) < 10 and number == number.to_integral_value()
+
+
+def leakage(spec: ArenaSpec) -> list[str]:
+    """No answer stands in the prompt, nor in the name, description or schema of any tool.
+
+    A single digit is looked for in its own tool only, a yes or no nowhere: they stand everywhere and tell nothing.
+    """
+    prompt = Output(spec.prompt)
+    shown = {tool.name: list(_shown(tool)) for tool in (*spec.tools, *spec.distractors)}
+    problems = []
+    for task in spec.subtasks:
+        here = f"sub-task {task.id} (tool {task.tool!r})"
+        if isinstance(task.answer.value, bool):
+            continue
+        trivial = is_trivial(task.answer)
+        if not trivial and prompt.holds(task.answer):
+            problems.append(f"{here}: the answer {_brief(task.answer)} stands in the prompt")
+        problems += [
+            f"{here}: the answer {_brief(task.answer)} stands in the {where} of tool {name!r}"
+            for name, texts in shown.items()
+            if name == task.tool or not trivial
+            for where, text in texts
+            if text.holds(task.answer)
+        ]
+    return problems
+
+
+def everything_shown(spec: ArenaSpec) -> str:
+    """All the text that an agent is shown before it does anything."""
+    tools = [t.spec().model_dump() for t in (*spec.tools, *spec.distractors)]
+    return f"{spec.prompt}\n{json.dumps(tools, ensure_ascii=False)}"
+
+
+def _shown(tool: ArenaTool) -> Iterator[tuple[str, Output]]:
+    yield "name", Output(_JOINTS.sub(" ", tool.name) + " ")
+    yield "description", Output(tool.description + " ")
+    for text in _texts(tool.parameters):
+        yield "schema", Output(text)
+
+
+def _texts(schema: Any) -> Iterator[str]:
+    """What a schema says: descriptions, names of arguments, values it lists. A bound such as ``minimum`` says nothing."""
+    if not isinstance(schema, dict):
+        return
+    for key, value in schema.items():
+        if key in ("title", "description", "pattern"):
+            yield str(value)
+        elif key in ("enum", "const", "default", "examples"):
+            yield from (_value_text(item) for item in (value if isinstance(value, list) else [value]))
+        elif key == "properties" and isinstance(value, dict):
+            for name, child in value.items():
+                yield _JOINTS.sub(" ", name)
+                yield from _texts(child)
+        elif isinstance(value, dict):
+            yield from _texts(value)
+        elif isinstance(value, list):
+            for child in value:
+                yield from _texts(child)
+
+
+def _value_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _brief(answer: Answer) -> str:
+    return repr(answer.value)[:80]

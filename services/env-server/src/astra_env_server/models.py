@@ -1,0 +1,73 @@
+"""The env server's tables: arenas, envs, and the log of steps that an env can be rebuilt from."""
+
+from astra_service.database import UtcDateTime
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+arenas = Table(
+    "env_server_arenas",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("split", String(16), nullable=False),
+    Column("domain", String(100), nullable=False),
+    # JSON as text, not as a JSON column: the order of keys in a schema is part of what an agent reads.
+    Column("spec", Text, nullable=False),
+    Column("view", Text, nullable=False),
+    Column("soundness", Text, nullable=False),
+    Column("demonstration", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "split", "id"),
+    Index(None, "domain", "id"),
+)
+
+envs = Table(
+    "env_server_envs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("arena_id", String(64), ForeignKey("env_server_arenas.id"), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("episode", Integer, nullable=False),  # 0 until the first reset
+    Column("seed", Integer, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("max_steps", Integer, nullable=False),
+    Column("ttl_s", Float, nullable=False),
+    Column("reward_mode", String(16), nullable=False),
+    Column("final_answer", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "status", "expires_at"),
+)
+
+steps = Table(
+    "env_server_steps",
+    metadata,
+    Column("env_id", String(64), ForeignKey("env_server_envs.id", ondelete="CASCADE"), primary_key=True),
+    Column("episode", Integer, primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("seed", Integer, nullable=False),
+    Column("step_id", String(128), nullable=True),
+    Column("digest", String(64), nullable=False),  # of the action, to tell a retry from another step of the same name
+    Column("record", Text, nullable=False),
+    Column("replayed", Text, nullable=False),  # JSON: for each call, whether it is part of the session's history
+    UniqueConstraint("env_id", "episode", "step_id"),
+)

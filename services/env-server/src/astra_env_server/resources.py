@@ -1,0 +1,28 @@
+"""What a running server holds, and how routes get at it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from astra_env_server.arenas.service import Arenas
+from astra_env_server.code_runs.service import CodeRuns
+from astra_env_server.envs.service import Envs
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The services of one application, opened in its lifespan."""
+
+    arenas: Arenas
+    envs: Envs
+    code_runs: CodeRuns
+
+
+async def _resources(request: Request) -> Resources:
+    found = request.app.state.resources
+    assert isinstance(found, Resources), "the lifespan of the application is not running"
+    return found
+
+
+Here = Annotated[Resources, Depends(_resources)]
