@@ -26,7 +26,7 @@ READING: Mapping[str, Callable[[ArenaSpec], list[str]]] = {
     "clock": code.clock,
     "leakage": leakage.leakage,
 }
-"""Checks that read the arena. Each gives the problems it found; its docstring begins with what holds if there are none."""
+"""Checks that read the arena. Each gives the problems it found; its docstring begins with what holds without any."""
 
 RUNNING: Mapping[str, Callable[[Evidence], list[str]]] = {
     "oracle": behaviour.oracle,
@@ -59,7 +59,7 @@ def read(spec: ArenaSpec) -> list[Check]:
 
 
 async def run(arena_id: str, spec: ArenaSpec, sandbox: Sandbox, limits: Limits) -> tuple[list[Check], Evidence | None]:
-    """The verdicts of the checks that run the code. Failures of the sandbox are raised: they say nothing of the arena."""
+    """The verdicts of the checks that run the code. Failures of the sandbox are raised: no arena is judged by them."""
     arena: Playable = playable(arena_id, spec)
     try:
         evidence = await gather(arena, sandbox, limits)

@@ -18,11 +18,7 @@ def is_trivial(answer: Answer) -> bool:
     value = answer.value
     if isinstance(value, bool):
         return True
-    number = (
-        number_from(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        if _scalar(value)
-        else None
-    )
+    number = number_from(_value_text(value)) if isinstance(value, str | int | float) else None
     return number is not None and abs(number) < 10 and number == number.to_integral_value()
 
 
@@ -65,7 +61,7 @@ def _shown(tool: ArenaTool) -> Iterator[tuple[str, Output]]:
 
 
 def _texts(schema: Any) -> Iterator[str]:
-    """What a schema says: descriptions, names of arguments, values it lists. A bound such as ``minimum`` says nothing."""
+    """What a schema says: descriptions, names of arguments, values it lists. A bound says nothing."""
     if not isinstance(schema, dict):
         return
     for key, value in schema.items():
