@@ -110,10 +110,11 @@ def test_the_verdict_is_honest() -> None:
     assert math.isclose(clear.mean, 0.5)
     assert clear.low > 0
     assert blurred.low < 0 < blurred.high
-    told = verdict({"sft_over_base": clear, "rl_over_sft": blurred}, 2)
+    told = verdict({"sft_over_base": clear, "rl_over_sft": blurred}, 2, [(i, i / 8) for i in range(8)])
     assert "SFT gains 0.500" in told
     assert "more than the noise" in told
     assert "inside the noise" in told
+    assert "from 0.062 in its first quarter to 0.812" in told
     assert gain(result({}), base).mean == 0
     one = gain(result({"1": [1.0]}), result({"1": [0.0]}))
     assert one.low < 0, "one arena proves nothing"

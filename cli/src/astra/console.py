@@ -38,10 +38,17 @@ def table(
     if not body:
         say(empty, "dim")
         return
-    grid = Table(title=plain(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    grid = Table(
+        title=plain(title),
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+        show_header=any(columns),
+    )
     for index, column in enumerate(columns):
         number = all(isinstance(row[index], int | float) for row in body)
-        grid.add_column(column, justify="right" if number else "left", overflow="fold")
+        grid.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=column == "id")
     for row in body:
         grid.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else plain(cell)) for cell in row))
     out.print(grid)

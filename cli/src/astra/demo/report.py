@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from astra_proto.runs import EvaluationResult
 from pydantic import BaseModel
@@ -91,7 +91,7 @@ def build(
         trajectories=Trajectories(kept=made.kept, dropped=made.dropped, tool_results=made.tool_results),
         eval={name: Score.model_validate(result, from_attributes=True) for name, result in results.items()},
         gains=gains,
-        verdict=verdict(gains, len(plan.eval_seeds)),
+        verdict=verdict(gains, len(plan.eval_seeds), rl.curve),
         sft_loss=sft.curve,
         rl_reward=rl.curve,
         timings_s=dict(timings),
@@ -112,9 +112,13 @@ def gain(better: EvaluationResult, than: EvaluationResult) -> Gain:
     return Gain(mean=mean, low=mean - reach, high=mean + reach)
 
 
-def verdict(gains: Mapping[str, Gain], seeds: int) -> str:
+def verdict(gains: Mapping[str, Gain], seeds: int, reward: Sequence[tuple[int, float]]) -> str:
     """In words: what each stage of training gave, and whether that is more than chance."""
     told = [_told("SFT", "the untrained model", gains["sft_over_base"]), _told("RL", "SFT", gains["rl_over_sft"])]
+    if len(reward) >= 4:
+        quarter = len(reward) // 4
+        first, last = (statistics.fmean(value for _, value in part) for part in (reward[:quarter], reward[-quarter:]))
+        told.append(f"RL's reward went from {first:.3f} in its first quarter to {last:.3f} in its last.")
     return (
         " ".join(told) + f" The intervals cover held-out arenas, each averaged over {seeds} sampling "
         f"seed{'s' if seeds > 1 else ''}; each stage was trained once, so they do not cover another training run."
