@@ -27,7 +27,7 @@ class CodeReply(BaseModel):
 
 def accept_code(reply: CodeReply, document: DocumentReply, answer: Any) -> str:
     """The code if it defines the documented function. Raises :class:`Rejected` with the first thing wrong with it."""
-    code = unfenced(reply.code)
+    code = unfenced(reply.code) + "\n"
     if len(code) > _LONGEST:
         raise Rejected("too_long", f"code: it has more than {_LONGEST} characters", reply)
     try:

@@ -44,7 +44,7 @@ class Facts:
             case Shape.TARIFF:
                 return int(table.rows[(values[0],)]) * int(values[1]) + second
             case Shape.SCALE:
-                return int(values[0]) * (int(values[1]) + second)
+                return int(values[0]) * (int(values[1]) + first)
             case Shape.LINEAR:
                 return int(values[0]) * first + second
 
