@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -68,16 +68,22 @@ async def running(prepared: Prepared, settings: Settings) -> AsyncIterator[Wire]
         "setup": prepared.setup,
         "command": prepared.command,
     }
+    loop = asyncio.get_running_loop()
+    program = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), json.dumps(spec)]
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", str(Path(launcher.__file__)), json.dumps(spec),
-            stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=prepared.workdir, env=prepared.env, start_new_session=True,
-        )  # fmt: skip
+        transport, protocol = await loop.subprocess_exec(
+            lambda: SubprocessStreamProtocol(limit=65_536, loop=loop),
+            *program,
+            cwd=prepared.workdir,
+            env=prepared.env,
+            start_new_session=True,
+        )
     except OSError as error:
         shutil.rmtree(prepared.workdir, ignore_errors=True)
         if error.errno == errno.E2BIG:
             raise Invalid("launch: args, env and setup are too long together for the operating system") from error
         raise UpstreamFailed(f"the server could not be started: {error}") from error
+    process = Process(transport, protocol, loop)
     to_session, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write, from_session = anyio.create_memory_object_stream[SessionMessage](0)
     wire = Wire(read=read, write=write, process=process)
@@ -94,6 +100,7 @@ async def running(prepared: Prepared, settings: Settings) -> AsyncIterator[Wire]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            transport.close()  # what is unread in its pipes would keep it open
             for stream in (to_session, read, write, from_session):
                 stream.close()
             shutil.rmtree(prepared.workdir, ignore_errors=True)  # the launcher did, unless it was killed itself

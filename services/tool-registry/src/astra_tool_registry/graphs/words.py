@@ -68,9 +68,9 @@ _ALSO_THINGS = _stems("commit log diff status record post merge refund draft pat
 """Verbs that name a thing as well, where no other word of the name does."""
 _NO_THING = _stems(
     "a an and any all as at be by for from has have if in into is it its no not of on or per that the their this to "
-    "via with id ids key name names type types value values data text string number list result results optional current "
-    "specific given returns return use used using parameter parameters arg args input output one new true false "
-    "null default max min limit count"
+    "via with id ids key name names type types value values data text string number list result results optional "
+    "current specific given returns return use used using parameter parameters arg args input output one new true "
+    "false null default max min limit count"
 )
 
 

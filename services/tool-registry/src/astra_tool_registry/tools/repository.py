@@ -32,7 +32,7 @@ async def find_tools(
         points, last_server, last_name = after
         later = or_(ToolRow.server_id > last_server, and_(ToolRow.server_id == last_server, ToolRow.name > last_name))
         query = query.where(or_(score < points, and_(score == points, later)))
-    return [(points, as_tool(row)) for points, row in (await session.execute(query)).tuples()]
+    return [(points, as_tool(row)) for points, row in await session.execute(query)]
 
 
 def _score(words: Sequence[str]) -> ColumnElement[int]:
