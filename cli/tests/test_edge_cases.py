@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 
 def test_nobody_answers(astra: Any, tmp_path: Path) -> None:
@@ -23,24 +22,18 @@ def test_wrong_usage(astra: Any, tmp_path: Path) -> None:
     assert astra(tmp_path, "eval", "run", "base:scratch", "--seeds", "a,b").returncode == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: signal.Signals(s).name)
-def test_a_signal_ends_all(start: Any, tmp_path: Path, number: int) -> None:
-    up = start(tmp_path)
-    family = up.family()
-    assert len(family) >= 8, "four guards and four services"
-    code, said = up.end(number)
-    assert code == 0, said
-    assert family.gone()
-
-
-def test_kill_nine_ends_all_and_the_next_starts(start: Any, documents: Any, tmp_path: Path) -> None:
+def test_kill_nine_ends_all_and_the_next_starts_and_hangs_up(start: Any, documents: Any, tmp_path: Path) -> None:
     up = start(tmp_path)
     documents(tmp_path, "registry", "ls")
     family = up.family()
     assert up.end(signal.SIGKILL)[0] == -signal.SIGKILL
     family.wait_gone()
-    start(tmp_path)
+    again = start(tmp_path)
     assert documents(tmp_path, "registry", "ls") == []
+    family = again.family()
+    assert len(family) >= 8, "four guards and four services"
+    assert again.end(signal.SIGHUP)[0] == 0
+    assert family.gone()
 
 
 def test_a_dead_service_is_told_and_ends_the_rest(start: Any, tmp_path: Path) -> None:
@@ -67,3 +60,6 @@ def test_with_a_token(start: Any, astra: Any, documents: Any, tmp_path: Path) ->
     assert "ASTRA_API_TOKEN" in refused.stderr
     assert astra(tmp_path, "arena", "ls", "--url", url, ASTRA_API_TOKEN="a-secret").returncode == 0
     assert os.stat(tmp_path / "endpoints.json").st_mode & 0o077 == 0
+    family = up.family()
+    assert up.end(signal.SIGTERM)[0] == 0
+    assert family.gone()
