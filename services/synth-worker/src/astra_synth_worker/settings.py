@@ -66,6 +66,8 @@ class Settings(ServiceSettings):
     """Tool calls that an agent may make for one task."""
     tool_timeout_s: float = Field(default=30.0, gt=0, le=300)
     """Seconds that one tool call may take."""
+    session_ttl_s: float = Field(default=300.0, ge=1, le=3_600)
+    """Seconds without a tool call after which the registry may end an agent's session; more than a turn takes."""
     observation_chars: int = Field(default=8_000, ge=200, le=200_000)
     """Longest tool output that an agent is shown; more is cut, and the cut is marked."""
     keep_mean: float = Field(default=0.8, ge=0, le=1)

@@ -78,8 +78,8 @@ async def roll_out(task: Task, server: ToolServer, seed: int, context: Context) 
     The gateway is infrastructure: what fails there is raised, and the job is tried again. What fails in a tool, or in
     what the agent wrote, is an observation.
     """
-    ttl = min(3_600.0, context.settings.job_timeout_s)
-    session = await context.registry.post(f"/servers/{server.id}/sessions", OpenSession(ttl_s=ttl), ToolSession)
+    request = OpenSession(ttl_s=context.settings.session_ttl_s)
+    session = await context.registry.post(f"/servers/{server.id}/sessions", request, ToolSession)
     try:
         return await _Run(task, server, seed, context, session.id).play()
     finally:

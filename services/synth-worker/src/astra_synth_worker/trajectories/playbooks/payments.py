@@ -88,7 +88,7 @@ BOOK = Playbook(
         Move(
             tool="capture_charge",
             draw=_nothing,
-            asks=("capture the held {amount_text}", "then collect the authorized {amount_text}"),
+            asks=("capture the held {amount_text}", "collect the authorized {amount_text}"),
             arguments=lambda f, k: {"charge_id": k["charge_id"]},
             says=_charged,
             needs=("held",),
