@@ -8,7 +8,8 @@ from pydantic import Field
 
 from astra_proto.arenas import Split
 from astra_proto.base import Record, Reply, Request
-from astra_proto.ids import Key, RunId
+from astra_proto.ids import ArenaId, Key, RunId
+from astra_proto.messages import Message, ToolSpec
 
 
 class RunStatus(StrEnum):
@@ -129,6 +130,30 @@ class Evaluation(Reply):
     detail: str
     created_at: datetime
     finished_at: datetime | None
+
+
+class SFTRow(Record):
+    """One conversation to imitate. Loss is on what the assistant wrote, and on nothing else."""
+
+    schema_version: Literal[1] = 1
+    source: str
+    """The id of the arena whose golden episode it is, or of the trajectory."""
+    split: Split
+    redraw: bool
+    """Whether its values are made up, so that training may put others in their place."""
+    tools: list[ToolSpec]
+    messages: list[Message]
+
+
+class RLPrompt(Record):
+    """One arena to practise in."""
+
+    schema_version: Literal[1] = 1
+    arena_id: ArenaId
+    split: Split
+    domain: str
+    prompt: str
+    tools: list[ToolSpec]
 
 
 class RunManifest(Record):

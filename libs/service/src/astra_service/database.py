@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, Table, TypeDecorator, event, text
+from sqlalchemy import JSON, DateTime, Dialect, FromClause, MetaData, TypeDecorator, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
@@ -69,9 +69,9 @@ class Database:
 
 
 def upsert(
-    session: AsyncSession, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: Sequence[str]
+    session: AsyncSession, table: FromClause, values: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: Sequence[str]
 ) -> Any:
-    """An ``INSERT … ON CONFLICT`` for either database; add ``.on_conflict_do_nothing`` is already said for ``key``.
+    """An ``INSERT … ON CONFLICT (key) DO NOTHING`` for either database.
 
     Returns the statement, so that a caller may ask for ``.returning(...)``: it returns a row only if one was inserted.
     """

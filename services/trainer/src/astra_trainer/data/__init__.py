@@ -1,0 +1,1 @@
+"""What policies learn from: rows pulled from the services that have them."""

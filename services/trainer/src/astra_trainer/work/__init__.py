@@ -1,0 +1,1 @@
+"""The queue of runs and evaluations, and the engine processes that work on it."""
