@@ -61,8 +61,8 @@ def running(argv: list[str], port: int, what: str, log: Path, user: str | None =
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """A Postgres without durability, for tests only."""
+def postgres(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """A Postgres for tests and benchmarks; unless ``durable`` it never waits for the disk."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres")) or [shutil.which("postgres") or ""]
     if not found[-1]:
         raise SystemExit("no Postgres on this machine: `make setup` as root installs it, or apt-get install postgresql")
@@ -89,7 +89,7 @@ def postgres(folder: Path) -> Iterator[str]:
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": folder,
-        "fsync": "off",
+        "fsync": "on" if durable else "off",
         "max_connections": 200,
     }
     argv = [found[-1], "-D", str(data), *(arg for k, v in options.items() for arg in ("-c", f"{k}={v}"))]
