@@ -10,7 +10,6 @@ from astra_proto.errors import AstraError, ErrorBody, Internal, Invalid, Malform
 from astra_proto.health import Health, Readiness
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
@@ -121,10 +120,9 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 def routes(app: FastAPI) -> list[tuple[str, str, str]]:
     """Every route as (method, path, summary), for the README's table and the test that keeps it true."""
     found = [
-        (method, route.path, route.summary or "")
-        for route in app.routes
-        if isinstance(route, APIRoute) and route.include_in_schema
-        for method in sorted(route.methods or ())
+        (method.upper(), path, operation.get("summary", ""))
+        for path, item in app.openapi()["paths"].items()  # not app.routes, which hides what included routers hold
+        for method, operation in item.items()
     ]
     return sorted(found, key=lambda r: (r[1], r[0]))
 
