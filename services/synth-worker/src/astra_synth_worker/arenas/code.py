@@ -4,9 +4,10 @@ import ast
 import io
 import sys
 import tokenize
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from astra_synth_worker.arenas.document import DocumentReply
 from astra_synth_worker.arenas.matching import holds
@@ -25,20 +26,29 @@ class CodeReply(BaseModel):
     code: str
 
 
-def accept_code(reply: CodeReply, document: DocumentReply, answer: Any) -> str:
-    """The code if it defines the documented function. Raises :class:`Rejected` with the first thing wrong with it."""
+def accept_code(reply: CodeReply, document: DocumentReply, answers: Sequence[JsonValue]) -> str:
+    """The code if it defines the documented function and no remark in it tells one of the answers.
+
+    Raises :class:`Rejected` with the first thing wrong with it.
+    """
     code = unfenced(reply.code) + "\n"
     if len(code) > _LONGEST:
         raise Rejected("too_long", f"code: it has more than {_LONGEST} characters", reply)
     try:
-        tree = ast.parse(code)
+        tree = _parsed(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Rejected("no_python", f"code: {error}", reply) from None
     if problem := _signature_problem(tree, document) or _import_problem(tree):
         raise Rejected(*problem, reply)
-    if any(holds(remark, answer) for remark in _remarks(tree, code)):
+    if any(holds(remark, answer) for remark in _remarks(tree, code) for answer in answers):
         raise Rejected("answer_in_docstring", "a docstring or comment tells the answer: leave it out", reply)
     return code
+
+
+@lru_cache(maxsize=256)
+def _parsed(code: str) -> ast.Module:
+    """The code's tree, which no one may change."""
+    return ast.parse(code)
 
 
 def _signature_problem(tree: ast.Module, document: DocumentReply) -> tuple[str, str] | None:
@@ -83,7 +93,7 @@ def _remarks(tree: ast.Module, code: str) -> list[str]:
 
 def renamed(code: str, old: str, new: str) -> str | None:
     """The code with its function called otherwise; None where the name is also that of something else in it."""
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(_parsed(code)):
         other = (
             (isinstance(node, ast.Attribute) and node.attr == old)
             or (isinstance(node, ast.arg) and node.arg == old)
@@ -104,7 +114,7 @@ def renamed(code: str, old: str, new: str) -> str | None:
 def top_level_names(code: str) -> set[str] | None:
     """The names a module binds when it is loaded; None where that cannot be told, or it must be loaded alone."""
     names: set[str] = set()
-    for node in ast.parse(code).body:
+    for node in _parsed(code).body:
         match node:
             case ast.FunctionDef() | ast.ClassDef():
                 names.add(node.name)

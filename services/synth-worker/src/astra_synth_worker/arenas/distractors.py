@@ -76,10 +76,9 @@ def _accept(reply: ToolReply, answers: list[Any], taken: set[str]) -> ArenaTool:
     document = DocumentReply.model_validate(reply.model_dump())
     if reply.name in taken:
         raise Rejected("name_taken", f"there is a tool {reply.name!r} already")
-    for answer in answers:
-        accept_document(document, answer)
-        accept_code(CodeReply(code=reply.code), document, answer)
+    accept_document(document, answers)
+    code = accept_code(CodeReply(code=reply.code), document, answers)
     try:
-        return ArenaTool.model_validate(reply.model_dump())
+        return ArenaTool.model_validate({**document.model_dump(), "code": code})
     except ValidationError as error:
         raise Rejected("bad_tool", str(error)) from None

@@ -2,13 +2,14 @@
 
 import json
 import keyword
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from astra_proto.ids import canonical_json
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from astra_synth_worker.arenas.matching import holds
 from astra_synth_worker.arenas.tries import Rejected
@@ -26,8 +27,8 @@ class DocumentReply(BaseModel):
     parameters: dict[str, Any]
 
 
-def accept_document(reply: DocumentReply, answer: Any) -> DocumentReply:
-    """The document if it is one that Python and an agent can work with and that gives no answer away.
+def accept_document(reply: DocumentReply, answers: Sequence[JsonValue]) -> DocumentReply:
+    """The document if it is one that Python and an agent can work with and that gives none of the answers away.
 
     Raises :class:`Rejected` with the first thing wrong with it.
     """
@@ -40,7 +41,7 @@ def accept_document(reply: DocumentReply, answer: Any) -> DocumentReply:
     if problem := _schema_problem(canonical_json(reply.parameters)):
         raise Rejected("bad_schema", f"parameters: {problem}", reply)
     public = f"{reply.name.replace('_', ' ')}\n{reply.description}\n{canonical_json(reply.parameters)}"
-    if holds(public, answer):
+    if any(holds(public, answer) for answer in answers):
         raise Rejected("answer_in_document", "the document tells the answer: describe the tool without it", reply)
     return reply
 

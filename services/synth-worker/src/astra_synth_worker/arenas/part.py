@@ -92,7 +92,7 @@ class _Drafts:
 
     async def document(self) -> DocumentReply:
         async def draft(number: int, before: Earlier | None) -> DocumentReply:
-            return accept_document(await self._ask("tool_document", number, before, DocumentReply), self._answer)
+            return accept_document(await self._ask("tool_document", number, before, DocumentReply), [self._answer])
 
         made, refused = await until_good("document", self._count, draft, self._earlier)
         self.tries += refused
@@ -114,7 +114,7 @@ class _Drafts:
 
         async def draft(number: int, before: Earlier | None) -> str:
             reply = await self._ask("tool_code", number, before, CodeReply, **more)
-            return accept_code(reply, document, self._answer)
+            return accept_code(reply, document, [self._answer])
 
         made, refused = await until_good("code", self._count, draft, self._earlier)
         self.tries += refused
