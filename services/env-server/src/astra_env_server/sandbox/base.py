@@ -91,6 +91,8 @@ class Limits:
     """All the code of an arena."""
     import_s: float = 10.0
     """Seconds that the import of a whole bundle may take."""
+    open_s: float = 10.0
+    """Seconds until a new session says that it is locked."""
     cpu_s: int = 600
     """Processor seconds of one session in its whole life: a backstop, the host keeps the deadline of each call."""
     depth: int = 64

@@ -1,6 +1,7 @@
 """Chooses the tier: what was asked for, or the strongest that works here, shown by running a tool in it."""
 
 import asyncio
+import resource
 from typing import Literal
 
 from astra_env_server.sandbox.base import Bundle, Limits, NoIsolation, Sandbox, SandboxError, ToolCode
@@ -21,6 +22,7 @@ async def open_sandbox(
     ``python`` names the interpreter of runners, when the server's own will not do.
     """
     limits, size = limits or Limits(), size or PoolSize()
+    _raise_descriptor_limit()
     reasons = []
     for tier in TIERS if isolation == "auto" else (isolation,):
         try:
@@ -42,6 +44,14 @@ async def probe_tiers(limits: Limits | None = None, python: str | None = None) -
             await sandbox.close()
             found[tier] = "ok"
     return found
+
+
+def _raise_descriptor_limit() -> None:
+    """Each session takes two descriptors; many systems start a server with 1024 though they allow far more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(65_536, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _open_tier(tier: Tier, limits: Limits, size: PoolSize, python: str | None) -> LocalSandbox:

@@ -44,21 +44,20 @@ class LocalSandbox:
 
     async def open(self, bundle: Bundle, seed: int) -> LocalSession:
         """A new session of the bundle; see ``base.Sandbox``."""
-        for last in (False, True):
+        while True:
             runner = await self._runner(bundle)
+            if not runner.alive:
+                continue  # it went while we waited for our turn
             if len(runner.sessions) >= self._size.sessions_per_runner:
                 raise SandboxFull(f"this arena has {self._size.sessions_per_runner} sessions open, the most it may")
             try:
                 number, wire, process = await runner.fork(seed, self._launch.limits.output_bytes + REPLY_OVERHEAD)
             except SandboxLost:
                 self._retire(bundle.key, runner)
-                if last:
-                    raise
-                continue
+                raise
             if runner.opened >= self._size.recycle_after:
                 self._retire(bundle.key, runner)
             return LocalSession(runner, number, wire, process, self._launch.limits.output_bytes, self._session_ended)
-        raise AssertionError("unreachable")
 
     async def warm(self, bundle: Bundle) -> None:
         """Have a runner import the bundle."""
@@ -133,14 +132,19 @@ class LocalSandbox:
         return runner
 
     async def _unclaimed(self) -> Runner:
-        while self._ready:
-            runner = self._ready.pop(0)
-            if runner.alive:
-                return runner
-            self._end_later(runner)
-        if self._places >= self._size.max_runners:
-            await self.drop_idle()
-        return await self._start()
+        while True:
+            while self._ready:
+                runner = self._ready.pop(0)
+                if runner.alive:
+                    return runner
+                self._end_later(runner)
+            if self._places < self._size.max_runners:
+                return await self._start()
+            under_way = [*self._ending, *([self._refill] if self._refill and not self._refill.done() else [])]
+            if under_way:  # a place, or a runner, is about to come free
+                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await self.drop_idle()
 
     # ---- starting and ending
 

@@ -16,8 +16,6 @@ from astra_env_server.sandbox.wire import Wire, WireClosed, WireError
 
 START_S = 20.0
 """Until a new runner says that it is locked and ready."""
-HELLO_S = 10.0
-"""Until a new session says that it is locked."""
 _LINK_FRAME = 64 * 1024
 _STDERR_BYTES = 8192
 
@@ -38,6 +36,7 @@ class Runner:
         self._link_turn = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None
         self._complaint = asyncio.ensure_future(_first_bytes(process.stderr))
+        self._watch = asyncio.ensure_future(self._hang_up())
 
     @classmethod
     async def start(cls, launch: Launch) -> "Runner":
@@ -124,7 +123,7 @@ class Runner:
         wire = Wire(ours, max_frame, credentials=True)
         try:
             hello = wire.expect()
-            async with asyncio.timeout(HELLO_S):
+            async with asyncio.timeout(self._launch.limits.open_s):
                 self._control.send(b"F")  # the warden must know before the zygote forks
                 async with self._link_turn:
                     await self._link.send(struct.pack(">cQQ", b"S", number, seed), (theirs.fileno(),))
@@ -148,7 +147,7 @@ class Runner:
     async def fate(self, number: int) -> int | None:
         """The signal that ended a session, 0 when it ended by itself; None when it still runs. Raises SandboxLost."""
         try:
-            async with asyncio.timeout(HELLO_S), self._link_turn:
+            async with asyncio.timeout(self._launch.limits.open_s), self._link_turn:
                 verdict = _verdict(await self._link.exchange(struct.pack(">cQ", b"F", number)))
         except (TimeoutError, WireError, WireClosed) as error:
             self.breached = True
@@ -168,6 +167,12 @@ class Runner:
             self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
 
+    async def _hang_up(self) -> None:
+        """When the first process ends, whoever ended it, let the warden end what may be left."""
+        await self._process.wait()
+        self._link.close()
+        self._control.close()
+
     async def _close(self) -> None:
         self._link.close()
         self._control.close()  # the warden ends the rest, then itself
@@ -177,7 +182,7 @@ class Runner:
         except TimeoutError:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
-        await self._complaint
+        await asyncio.gather(self._complaint, self._watch)
 
 
 def _verdict(answer: bytes) -> dict[str, Any]:

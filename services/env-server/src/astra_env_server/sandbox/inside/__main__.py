@@ -11,10 +11,15 @@ from . import locks, warden, zygote
 
 
 def drop_to(uid: int) -> None:
-    """Leave root for a user that owns nothing."""
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
+    """Leave root for a user that owns nothing; exits with the reason where that is forbidden."""
+    try:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    except PermissionError:
+        sys.exit(
+            "this server is root but may not become another user (CAP_SETUID, CAP_SETGID): start it as another user"
+        )
 
 
 def forget_surroundings() -> None:
@@ -68,6 +73,7 @@ def main() -> None:
     _, descriptors, _, _ = socket.recv_fds(from_zygote, 1, 1)
     from_zygote.close()
     if descriptors:
+        os.dup2(1, 2)  # nothing is said from here on, and an open pipe would keep the host from seeing an end
         warden.watch(control, descriptors[0], pid)
     else:
         warden.end_all(pid)

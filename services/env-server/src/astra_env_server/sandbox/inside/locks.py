@@ -65,21 +65,12 @@ def landlock_abi() -> int:
         return 0
 
 
-def landlock(abi: int, readable: Iterable[str] = (), listable: Iterable[str] = (), devices: Iterable[str] = ()) -> None:
+def landlock(abi: int, readable: Iterable[str], listable: Iterable[str], devices: Iterable[str]) -> None:
     """Enter a domain that may read ``readable`` trees, list ``listable`` folders, read and write ``devices``, no more.
 
     No file is executed, no TCP port bound or connected (ABI 4), no signal or abstract socket leaves the domain (ABI 6).
-    With no paths at all it is cheap, and still a domain of its own: siblings can no longer trace or signal each other.
     """
-    if abi < 1:
-        raise OSError(errno.ENOSYS, "Landlock is not in this kernel")
-    # Thirteen rights from the start; then refer, truncate, device ioctl.
-    filesystem = (1 << 13) - 1
-    for since, right in ((2, 1 << 13), (3, 1 << 14), (5, 1 << 15)):
-        filesystem |= right if abi >= since else 0
-    attributes = struct.pack("QQQ", filesystem, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
-    size = 24 if abi >= 6 else 16 if abi >= 4 else 8
-    ruleset = _syscall(_LANDLOCK_CREATE, ctypes.c_char_p(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
+    ruleset = _ruleset(abi, _filesystem_rights(abi))
     try:
         for paths, access in (
             (readable, FS_READ_FILE | FS_READ_DIR),
@@ -91,6 +82,34 @@ def landlock(abi: int, readable: Iterable[str] = (), listable: Iterable[str] = (
         _syscall(_LANDLOCK_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:
         os.close(ruleset)
+
+
+def landlock_apart(abi: int) -> None:
+    """Enter a domain of one's own inside the present one: siblings can no longer trace or signal each other.
+
+    It gives up what the present one may not do anyway, and leaves what that one may read as it is.
+    """
+    ruleset = _ruleset(abi, _filesystem_rights(abi) & ~(FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE))
+    try:
+        _syscall(_LANDLOCK_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
+    finally:
+        os.close(ruleset)
+
+
+def _filesystem_rights(abi: int) -> int:
+    """Every right that this version knows: thirteen from the start; then refer, truncate, device ioctl."""
+    rights = (1 << 13) - 1
+    for since, right in ((2, 1 << 13), (3, 1 << 14), (5, 1 << 15)):
+        rights |= right if abi >= since else 0
+    return rights
+
+
+def _ruleset(abi: int, filesystem: int) -> int:
+    if abi < 1:
+        raise OSError(errno.ENOSYS, "Landlock is not in this kernel, or not switched on")
+    attributes = struct.pack("QQQ", filesystem, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
+    size = 24 if abi >= 6 else 16 if abi >= 4 else 8
+    return _syscall(_LANDLOCK_CREATE, ctypes.c_char_p(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
 
 
 def _add_path(ruleset: int, path: str, access: int) -> None:
@@ -110,9 +129,18 @@ def _add_path(ruleset: int, path: str, access: int) -> None:
 # ---- seccomp
 
 
-def _program(names: Iterable[str], masked: Mapping[str, tuple[int, tuple[int, ...]]]) -> bytes:
-    """A filter that allows ``names``, some by argument, and puts a plain fork before the listener."""
-    architecture, numbers = NUMBERS[platform.machine()]
+def session_program(machine: str) -> bytes:
+    """Allows what a tool needs: memory, files that Landlock lets it open, clocks, its own descriptors."""
+    return _program(machine, (name for name in NUMBERS[machine][1] if name not in ZYGOTE_ONLY), MASKED)
+
+
+def zygote_program(machine: str) -> bytes:
+    """Allows the same and what forking sessions needs; each fork waits for the warden's word."""
+    return _program(machine, NUMBERS[machine][1], ZYGOTE_MASKED)
+
+
+def _program(machine: str, names: Iterable[str], masked: Mapping[str, tuple[int, tuple[int, ...]]]) -> bytes:
+    architecture, numbers = NUMBERS[machine]
     code: list[tuple[int, int, int, int]] = [
         (_LOAD, 0, 0, 4),
         (_EQUAL, 1, 0, architecture),
@@ -151,7 +179,7 @@ class _Program(ctypes.Structure):
 
 
 class Seccomp:
-    """A compiled filter. Build it early: compiling needs calls that the filter itself may forbid."""
+    """A filter in memory, ready to be put in force."""
 
     def __init__(self, program: bytes) -> None:
         self._buffer = ctypes.create_string_buffer(program, len(program))
@@ -164,14 +192,3 @@ class Seccomp:
         return _syscall(
             self._number, ctypes.c_uint(_SECCOMP_SET_FILTER), ctypes.c_uint(flags), ctypes.byref(self._program)
         )
-
-
-def session_filter() -> Seccomp:
-    """What a tool may call: memory, files that Landlock lets it open, clocks, its own descriptors."""
-    numbers = NUMBERS[platform.machine()][1]
-    return Seccomp(_program((n for n in numbers if n not in ZYGOTE_ONLY), MASKED))
-
-
-def zygote_filter() -> Seccomp:
-    """The same and what forking sessions needs; each fork waits for the warden's word."""
-    return Seccomp(_program(NUMBERS[platform.machine()][1], ZYGOTE_MASKED))

@@ -28,7 +28,7 @@ def lock_down(abi: int, seccomp: locks.Seccomp, cpu_s: int) -> None:
     locks.prctl(locks.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.closerange(4, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     locks.limit({resource.RLIMIT_NOFILE: 32, resource.RLIMIT_NPROC: 0, resource.RLIMIT_CPU: cpu_s})
-    locks.landlock(abi)
+    locks.landlock_apart(abi)
     seccomp.apply()
 
 

@@ -50,12 +50,12 @@ class ForkGate:
         # The host announces before it asks the zygote, so a grant that is due can be read by now.
         self.read_grants()
         granted = pid == self._zygote and self._granted > 0
-        self._granted -= granted
         answer = struct.pack("QqiI", identity, 0, 0 if granted else -_EPERM, _CONTINUE if granted else 0)
         try:
             fcntl.ioctl(self._listener, _SEND, answer)
         except OSError:
-            return
+            return  # a signal took it back: it asks again, and the grant is still there
+        self._granted -= granted
 
 
 def watch(control: socket.socket, listener: int, zygote: int) -> None:

@@ -8,6 +8,7 @@ import gc
 import importlib
 import json
 import os
+import platform
 import resource
 import signal
 import socket
@@ -104,7 +105,7 @@ def receive(link: socket.socket) -> tuple[bytes, list[int]]:
 
 def run(link: socket.socket, abi: int, limits: dict[str, int]) -> NoReturn:
     """Be the zygote on this link; never returns. The locks of the zygote are in force already."""
-    session_filter = locks.session_filter()
+    session_filter = locks.Seccomp(locks.session_program(platform.machine()))
     try:
         write_frame(link.fileno(), json.dumps({"ready": True, "landlock": abi}).encode())
         claim, _ = receive(link)
@@ -169,7 +170,7 @@ def lock_down_zygote(abi: int, readable: list[str], listable: list[str], limits:
             resource.RLIMIT_STACK: 8 << 20,
         }
     )
-    seccomp = locks.zygote_filter()
+    seccomp = locks.Seccomp(locks.zygote_program(platform.machine()))
     locks.prctl(locks.PR_SET_NO_NEW_PRIVS, 1)
     locks.landlock(abi, readable, listable, ("/dev/null", "/dev/urandom"))
     return seccomp.apply(listener=True)

@@ -1,0 +1,49 @@
+"""A server that is killed leaves no process behind, whatever its tools were doing."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from astra_env_server.sandbox.base import Sandbox
+
+from .support import below, eventually, running
+
+pytestmark = pytest.mark.anyio
+
+SERVER = """
+import asyncio, sys
+from astra_env_server.sandbox.base import Bundle, ToolCode
+from astra_env_server.sandbox.opening import open_sandbox
+
+SPIN = "def spin():\\n while True:\\n  try:\\n   while True: pass\\n  except BaseException: pass"
+
+async def main():
+    sandbox = await open_sandbox(sys.argv[1])
+    code = Bundle((ToolCode("spin", SPIN),))
+    idle, busy = await sandbox.open(code, 0), await sandbox.open(code, 0)
+    call = asyncio.create_task(busy.call("spin", {}, 600.0))
+    await asyncio.sleep(0.2)
+    print("serving", flush=True)
+    await call
+
+asyncio.run(main())
+"""
+
+
+def start_server(tier: str) -> subprocess.Popen[bytes]:
+    """A process that opens a sandbox, has a tool spin in it, and says so on its output."""
+    return subprocess.Popen([sys.executable, "-c", SERVER, tier], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+async def test_nothing_outlives_its_server(sandbox: Sandbox, how: signal.Signals) -> None:
+    with start_server(sandbox.tier) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"serving\n"
+        processes = below(server.pid)
+        assert len(processes) >= 4
+        os.kill(server.pid, how)
+        server.wait()
+    assert await eventually(lambda: not any(map(running, processes)))

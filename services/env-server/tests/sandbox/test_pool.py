@@ -1,0 +1,135 @@
+"""Which runner serves whom: one arena for life, room made for new ones, spares kept ready."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from astra_env_server.sandbox.base import Sandbox, SandboxFull, SandboxLost
+from astra_env_server.sandbox.launch import Tier
+from astra_env_server.sandbox.opening import open_sandbox
+from astra_env_server.sandbox.pool import PoolSize
+from astra_env_server.sandbox.session import LocalSession
+
+from .conftest import LIMITS
+from .support import below, bundle, eventually, once, tool
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def small(**size: int) -> AsyncIterator[Sandbox]:
+    """A sandbox of its own in the tier that works everywhere."""
+    sandbox = await open_sandbox("landlock", LIMITS, PoolSize(**size))
+    try:
+        yield sandbox
+    finally:
+        await sandbox.close()
+
+
+def runner_of(session: object) -> int:
+    """The process that a session's runner began with."""
+    assert isinstance(session, LocalSession)
+    return session._runner.pid
+
+
+async def test_each_arena_has_a_runner_of_its_own_and_the_idle_one_makes_room() -> None:
+    async with small(max_runners=2, warm=0) as sandbox:
+        first = await sandbox.open(tool("return 1"), 0)
+        again = await sandbox.open(tool("return 1"), 0)
+        second = await sandbox.open(tool("return 2"), 0)
+        assert runner_of(first) == runner_of(again) != runner_of(second)
+        with pytest.raises(SandboxFull):
+            await sandbox.open(tool("return 3"), 0)
+        stats = await sandbox.stats()
+        assert (stats.runners, stats.max_runners, stats.warm, stats.sessions) == (2, 2, 0, 3)
+        await second.close()
+        third = await sandbox.open(tool("return 3"), 0)
+        assert runner_of(third) not in (runner_of(first), runner_of(second))
+        assert (await third.call("probe", {}, 5.0)).output == "3"
+        assert (await first.call("probe", {}, 5.0)).output == "1"
+        assert (await sandbox.stats()).runners == 2
+
+
+async def test_spares_wait_and_are_replaced() -> None:
+    async with small(max_runners=4, warm=2) as sandbox:
+        assert (await sandbox.stats()).warm == 2
+        session = await sandbox.open(tool("return 1"), 0)
+        with anyio.fail_after(20):
+            while (await sandbox.stats()).warm < 2:  # noqa: ASYNC110 (a refill tells nobody)
+                await anyio.sleep(0.02)
+        assert (await sandbox.stats()).runners == 3
+        await session.close()
+
+
+async def test_many_who_want_a_new_arena_at_once_share_one_import() -> None:
+    async with small(max_runners=4, warm=1) as sandbox:
+        code, opened = tool("return 1"), []
+
+        async def join() -> None:
+            opened.append(await sandbox.open(code, len(opened)))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(join)
+        assert len({runner_of(session) for session in opened}) == 1
+        assert (await sandbox.stats()).sessions == 20
+        answers = []
+
+        async def ask(session: LocalSession) -> None:
+            answers.append((await session.call("probe", {}, 10.0)).output)
+
+        async with anyio.create_task_group() as group:
+            for session in opened:
+                group.start_soon(ask, session)
+        assert answers == ["1"] * 20
+
+
+async def test_one_who_gives_up_does_not_end_the_import_for_others() -> None:
+    slow = bundle(probe="import time\ntime.sleep(0.5)\ndef probe(): return 1")
+    async with small(max_runners=2, warm=1) as sandbox:
+        with anyio.move_on_after(0.1):
+            await sandbox.open(slow, 0)
+        assert (await once(sandbox, slow)).output == "1"
+
+
+async def test_a_worn_runner_is_replaced_when_its_sessions_end() -> None:
+    async with small(max_runners=3, warm=0, recycle_after=2) as sandbox:
+        code = tool("return 1")
+        first, second, third = [await sandbox.open(code, 0) for _ in range(3)]
+        assert runner_of(first) == runner_of(second) != runner_of(third)
+        assert (await first.call("probe", {}, 5.0)).output == "1"
+        worn = runner_of(first)
+        await first.close()
+        await second.close()
+        assert await eventually(lambda: worn not in below())
+        assert (await sandbox.stats()).runners == 1
+
+
+async def test_an_arena_holds_no_more_sessions_than_it_may() -> None:
+    async with small(max_runners=2, warm=0, sessions_per_runner=2) as sandbox:
+        code = tool("return 1")
+        first, _ = await sandbox.open(code, 0), await sandbox.open(code, 0)
+        with pytest.raises(SandboxFull):
+            await sandbox.open(code, 0)
+        await first.close()
+        assert (await once(sandbox, code)).output == "1"
+
+
+async def test_closing_leaves_no_process(tier: Tier) -> None:
+    before = below()
+    own = await open_sandbox(tier, LIMITS, PoolSize(max_runners=3, warm=1))
+    session = await own.open(tool("import time\ntime.sleep(999)"), 0)
+    async with anyio.create_task_group() as group:
+
+        async def call() -> None:
+            with pytest.raises(SandboxLost):
+                await session.call("probe", {}, 60.0)
+
+        group.start_soon(call)
+        await anyio.sleep(0.1)
+        assert len(below() - before) >= 4
+        await own.close()
+    assert await eventually(lambda: not below() - before)
+    with pytest.raises(SandboxLost):
+        await own.open(tool("return 1"), 0)
