@@ -68,9 +68,8 @@ async def _open(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Mapp
     await database.migrate("astra_env_server", metadata)
     bus = open_bus(settings.redis_url)
     stack.push_async_callback(bus.close)
-    sandbox = await open_sandbox(
-        settings.isolation, Limits(output_bytes=settings.max_output_bytes), PoolSize(max_runners=settings.max_runners)
-    )
+    allowed = Limits(output_bytes=settings.max_output_bytes, import_s=2 * settings.step_timeout_s)
+    sandbox = await open_sandbox(settings.isolation, allowed, PoolSize(max_runners=settings.max_runners))
     stack.push_async_callback(sandbox.close)
 
     def now() -> datetime:

@@ -41,6 +41,9 @@ class _Reader:
             self._statement(statement, under)
 
     def _statement(self, node: ast.stmt, under: bool) -> None:
+        for walrus in (child for child in ast.walk(node) if isinstance(child, ast.NamedExpr)):
+            if self._uses(walrus.value):
+                self.tainted.add(walrus.target.id)
         if isinstance(node, ast.Return):
             self.depends |= under or (node.value is not None and self._uses(node.value))
         elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):

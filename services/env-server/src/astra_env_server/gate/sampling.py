@@ -1,6 +1,7 @@
 """Arguments that a schema allows: drawn at random, or made from golden ones by changing them."""
 
 import datetime as dt
+import math
 import random
 import re
 import string
@@ -95,8 +96,7 @@ def _draw_scalar(kind: str, schema: Mapping[str, Any], rng: random.Random) -> Js
     if kind == "boolean":
         return rng.random() < 0.5
     if kind in ("integer", "number"):
-        low, high = _bounds(schema)
-        return rng.randint(int(low), int(high)) if kind == "integer" else round(rng.uniform(low, high), 2)
+        return _number(kind == "integer", schema, rng)
     if kind == "null":
         return None
     if schema.get("format") == "date":
@@ -106,11 +106,33 @@ def _draw_scalar(kind: str, schema: Mapping[str, Any], rng: random.Random) -> Js
 
 
 def _bounds(schema: Mapping[str, Any]) -> tuple[float, float]:
-    low = schema.get("minimum", schema.get("exclusiveMinimum"))
-    high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    low = low if low is not None else min(0, high - 1_000) if high is not None else 0
-    high = high if high is not None else low + 1_000
-    return min(low, high), max(low, high)
+    """The numbers that a schema allows; where it says nothing, a thousand of them."""
+    least = schema.get("minimum", schema.get("exclusiveMinimum"))
+    most = schema.get("maximum", schema.get("exclusiveMaximum"))
+    low = least if least is not None else min(0, most - 1_000) if most is not None else 0
+    return low, max(low, most if most is not None else low + 1_000)
+
+
+def _number(whole: bool, schema: Mapping[str, Any], rng: random.Random) -> float:
+    low, high = _bounds(schema)
+    step = schema.get("multipleOf") or (1 if whole else None)
+    if step is None:
+        return round(rng.uniform(low, high), 2)
+    first = math.ceil(low / step) + ("exclusiveMinimum" in schema)
+    last = math.floor(high / step) - ("exclusiveMaximum" in schema)
+    drawn = rng.randint(first, max(first, last)) * step
+    return int(drawn) if whole else round(drawn, 9)
+
+
+def _within(number: float, schema: Mapping[str, Any]) -> bool:
+    step = schema.get("multipleOf")
+    return (
+        number >= schema.get("minimum", number)
+        and number <= schema.get("maximum", number)
+        and number > schema.get("exclusiveMinimum", number - 1)
+        and number < schema.get("exclusiveMaximum", number + 1)
+        and (step is None or math.isclose(number / step, round(number / step)))
+    )
 
 
 def _change(value: Any, schema: Any, rng: random.Random) -> Any:
@@ -122,7 +144,8 @@ def _change(value: Any, schema: Any, rng: random.Random) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
-        return rng.choice([number for number in _other_numbers(value, schema, rng) if number != value])
+        others = [n for n in _other_numbers(value, schema, rng) if n != value and _within(n, schema)]
+        return rng.choice(others) if others else value
     if isinstance(value, str):
         return _change_text(value, rng)
     if isinstance(value, list):
@@ -134,17 +157,10 @@ def _change(value: Any, schema: Any, rng: random.Random) -> Any:
 
 def _other_numbers(value: float, schema: Mapping[str, Any], rng: random.Random) -> Iterator[float]:
     """Far ones rather than near ones: a price band or a floor may rightly not see a small change."""
-    bounded = any(key in schema for key in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"))
-    low, high = _bounds(schema) if bounded else (0, 1_000)
-    if isinstance(value, int):
-        yield from (value * 3 + 7, value * 7 + rng.randint(50, 500), rng.randint(int(low), int(high)), value + 1)
-    else:
-        yield from (
-            value * 3.5 + 7.25,
-            value * 7 + rng.randint(50, 500),
-            round(rng.uniform(low, high), 2),
-            value / 3 + 1,
-        )
+    whole = isinstance(value, int)
+    yield from (value * 3 + 7, value * 7 + rng.randint(50, 500)) if whole else (value * 3.5 + 7.25, value * 7 + 61.5)
+    for _ in range(4):
+        yield _number(whole, schema, rng)
 
 
 def _change_text(value: str, rng: random.Random) -> str:

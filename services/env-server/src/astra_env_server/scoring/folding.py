@@ -9,8 +9,8 @@ _ALIKE = {ord(c): "-" for c in "‐‑‒–—―−﹣－"} | {ord(c): "'" for
 _POWER = re.compile(r"(?<=[0-9])(?=[⁰¹²³⁴⁵⁶⁷⁸⁹])")
 
 _RUN = re.compile(r"[0-9](?:[0-9.,]*[0-9])?(?:e[+-]?[0-9]{1,3}(?![0-9]))?")
-_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?")
-_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_PLAIN = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?")
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _WHOLE_NUMBER_TEXT = re.compile(r"([+-]?)((?:0|[1-9][0-9]*)(?:\.[0-9]+)?|[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?)")
 _CURRENCIES = "$€£¥₹₩"
 _MAX_DIGITS = 64
@@ -59,7 +59,7 @@ def numbers_in(folded: str) -> Iterator[Decimal]:
         elif _GROUPED.fullmatch(body):
             yield Decimal(sign + body.replace(",", ""))
         elif "." not in body and "e" not in body:  # "3,14,15": a list without spaces
-            yield from (Decimal(part) for part in body.split(",") if part)
+            yield from (Decimal(part) for part in body.split(",") if _PLAIN.fullmatch(part))
 
 
 def _sign_before(text: str, start: int) -> str | None:

@@ -3,7 +3,8 @@
 * number: a number of the output, within the tolerance; ``1,234.50`` is read; so is a text that is a number as a whole
 * text: a run of whole tokens in a text of the output, folded (width, case, dashes, white space)
 * true and false: such a value, or the word
-* list: a list of the output that holds these elements one to one, in any order; or one text that holds them all
+* list: a list of the output that holds these elements one to one, in any order; or one text, itself in no list, that
+  holds them all
 * record: an object of the output that has every field; or one text that holds them all
 
 An output that is JSON is read as JSON: its values are looked at, its keys are not.
@@ -19,7 +20,7 @@ from pydantic import JsonValue
 
 from astra_env_server.scoring.folding import fold, is_word, number_from, numbers_in
 
-_ROUNDING = Decimal("1e-9")
+_ROUNDING = Decimal("1e-12")
 """How far apart, relatively, two spellings of one fraction may be."""
 
 
@@ -95,6 +96,14 @@ def _nodes(node: object) -> Iterator[object]:
         yield from _nodes(child)
 
 
+def _texts_outside_lists(node: object) -> Iterator[Text]:
+    if isinstance(node, Text):
+        yield node
+    elif isinstance(node, dict):
+        for child in node.values():
+            yield from _texts_outside_lists(child)
+
+
 def _holds(value: JsonValue, tolerance: Decimal, node: object) -> bool:
     if isinstance(value, list):
         return _holds_list(value, tolerance, node)
@@ -125,15 +134,14 @@ def _holds_list(wanted: list[JsonValue], tolerance: Decimal, node: object) -> bo
     lists = [found for found in _nodes(node) if isinstance(found, list)]
     if any(len(found) == len(wanted) and _one_to_one(wanted, tolerance, found) for found in lists):
         return True
-    texts = [found for found in _nodes(node) if isinstance(found, Text)]
-    if any(all(_holds(item, tolerance, text) for item in wanted) for text in texts):
+    if any(all(_holds(item, tolerance, text) for item in wanted) for text in _texts_outside_lists(node)):
         return True
     return not lists and all(_holds(item, tolerance, node) for item in wanted)
 
 
 def _one_to_one(wanted: list[JsonValue], tolerance: Decimal, found: list[object]) -> bool:
     """Whether each wanted element has a found one of its own (Kuhn's augmenting paths)."""
-    fits = [[j for j, node in enumerate(found) if _holds(item, tolerance, node)] for item in wanted]
+    fits = [[j for j, node in enumerate(found) if _fits(item, tolerance, node)] for item in wanted]
     taken: dict[int, int] = {}
 
     def place(i: int, tried: set[int]) -> bool:
@@ -146,6 +154,11 @@ def _one_to_one(wanted: list[JsonValue], tolerance: Decimal, found: list[object]
         return False
 
     return all(place(i, set()) for i in range(len(wanted)))
+
+
+def _fits(item: JsonValue, tolerance: Decimal, node: object) -> bool:
+    """Whether an element may stand for another. A list may stand for a list only, however little is in it."""
+    return (isinstance(item, list) or not isinstance(node, list)) and _holds(item, tolerance, node)
 
 
 def _holds_record(wanted: dict[str, JsonValue], tolerance: Decimal, node: object) -> bool:

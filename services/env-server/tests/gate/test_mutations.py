@@ -1,0 +1,164 @@
+"""Every check can fail: a sound arena damaged in one way is refused by exactly the check for that."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from astra_env_server.gate.checks import CHECKS
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+Damage = Callable[[Json], None]
+
+
+def tool(spec: Json, name: str) -> Json:
+    found: Json = next(t for t in (*spec["tools"], *spec["distractors"]) if t["name"] == name)
+    return found
+
+
+def recode(name: str, old: str, new: str) -> Damage:
+    """Change the code of a tool; what is changed must be there."""
+
+    def damage(spec: Json) -> None:
+        before = tool(spec, name)["code"]
+        tool(spec, name)["code"] = before.replace(old, new)
+        assert tool(spec, name)["code"] != before
+
+    return damage
+
+
+def described(name: str, text: str) -> Damage:
+    return lambda spec: tool(spec, name).update(description=tool(spec, name)["description"] + text)
+
+
+def prompted(text: str) -> Damage:
+    return lambda spec: spec.update(prompt=spec["prompt"] + text)
+
+
+def schema(name: str, **changes: Any) -> Damage:
+    return lambda spec: tool(spec, name)["parameters"].update(changes)
+
+
+def argument(name: str, **changes: Any) -> Damage:
+    def damage(spec: Json) -> None:
+        for described in tool(spec, name)["parameters"]["properties"].values():
+            described.update(changes)
+
+    return damage
+
+
+def golden(task_id: int, **arguments: Any) -> Damage:
+    def damage(spec: Json) -> None:
+        task = next(t for t in spec["subtasks"] if t["id"] == task_id)
+        task["golden_call"]["arguments"].update(arguments)
+
+    return damage
+
+
+def answer(task_id: int, value: Any) -> Damage:
+    def damage(spec: Json) -> None:
+        next(t for t in spec["subtasks"] if t["id"] == task_id)["answer"]["value"] = value
+
+    return damage
+
+
+LOAN, FINE, HOURS = "find_overdue_loan", "compute_late_fine", "get_branch_hours"
+RETURN_LOAN = "return LOANS[member_id]"
+REFUSE = '    if member_id not in LOANS:\n        raise ValueError(f"no member {member_id}")\n'
+
+DAMAGES: list[tuple[str, str, Damage]] = [
+    ("schemas", "a golden argument of another type", golden(2, days_late="12")),
+    ("schemas", "a golden argument that is not described", golden(1, nickname="M")),
+    ("schemas", "no object", schema(HOURS, type="array")),
+    ("schemas", "no schema", schema(HOURS, type="objekt")),
+    ("schemas", "a reference to elsewhere", argument(HOURS, **{"$ref": "http://192.0.2.1/schema"})),
+    ("schemas", "regular expressions for names", schema(HOURS, patternProperties={"(a+)+$": {}})),
+    ("schemas", "a required argument that is not described", schema(HOURS, required=["branch", "day"])),
+    ("code", "does not parse", recode(LOAN, "return", "retrun it")),
+    ("code", "another name", recode(LOAN, "def find_overdue_loan", "def find_loan")),
+    ("code", "a parameter that the schema does not have", recode(LOAN, "(member_id)", "(member_id, verbose=False)")),
+    ("code", "open-ended parameters", recode(HOURS, "(branch)", "(**branch)")),
+    ("code", "more than the standard library", recode(FINE, "from decimal import Decimal", "import numpy\nDecimal = float")),
+    ("code", "a neighbour", recode(FINE, "from decimal import Decimal", "from . import Decimal")),
+    ("code", "fails when it is imported", recode(LOAN, "LOANS = {", "1 / 0\nLOANS = {")),
+    ("constant_code", "returns what it always returns", recode(LOAN, RETURN_LOAN, 'return LOANS["M-2041"]')),
+    ("constant_code", "no parameter is read", recode(LOAN, REFUSE + "    " + RETURN_LOAN, '    return {"days_late": 12}')),
+    ("clock", "asks for the day", recode(HOURS, "    return", "    import datetime as d\n    d.date.today()\n    return")),
+    ("clock", "asks for randomness", recode(HOURS, "HOURS = {", "from uuid import uuid4 as u\nu()\nHOURS = {")),
+    ("leakage", "in the prompt", prompted(" It is 12 days late, you know.")),
+    ("leakage", "in the description of another tool", described(HOURS, " Fines are EUR 4.20 as a rule.")),
+    ("leakage", "in a default", argument(FINE, default=12)),
+    ("leakage", "in the name of an argument", recode("get_branch_hours", "(branch)", "(days_12_late)")),
+    ("oracle", "an argument that the tool refuses", golden(1, member_id="M-9999")),
+    ("oracle", "an answer that the tool does not give", answer(2, 77.5)),
+    ("null_agent", "the final answer is in the prompt", prompted(" Answer with the word kestrel.")),
+    ("random_agent", "tells all when asked for nonsense", recode(
+        LOAN, "    if member_id not in LOANS:\n", '    if not member_id.startswith("M-"):\n        return LOANS\n    if member_id not in LOANS:\n')),
+    ("determinism", "says something else each time", recode(
+        LOAN, RETURN_LOAN, "import random\n    return {**LOANS[member_id], 'ticket': random.getrandbits(64)}")),
+    ("sensitivity", "gives the answer to whoever asks in form", recode(
+        LOAN, REFUSE + "    " + RETURN_LOAN,
+        '    if not member_id.startswith("M-"):\n        raise ValueError("no such member")\n    return {"member": member_id, "days_late": 12}')),
+    ("constant_output", "uses its parameter and does not", recode(
+        LOAN, REFUSE + "    " + RETURN_LOAN, '    return LOANS["M-2041" if len(member_id) >= 0 else member_id]')),
+    ("distractors", "knows the answer too", recode(
+        HOURS, "    return", '    if branch == "M-2041":\n        return "12 days"\n    return')),
+    ("limits", "takes more than half its time", recode(LOAN, "    return", "    import time\n    time.sleep(1.2)\n    return")),
+    ("limits", "says more than half of what it may", recode(
+        LOAN, RETURN_LOAN, "return {**LOANS[member_id], 'x': 'y' * 150_000}")),
+]  # fmt: skip
+
+
+def test_every_check_is_damaged_at_least_once() -> None:
+    # Two tools of one name do not even reach the gate over HTTP; see below.
+    assert {check for check, _, _ in DAMAGES} | {"unique_names"} == set(CHECKS)
+
+
+async def test_the_arena_that_is_damaged_is_sound(server: Any, library: Json) -> None:
+    library["final_answer"] = {"value": "kestrel"}
+    report = (await server.post("/arenas/check", json=library)).json()
+    assert report["sound"], report
+    assert report["oracle_reward"] == 1.0
+    assert [check["name"] for check in report["checks"]] == list(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("check", "what", "damage"), DAMAGES, ids=[f"{c}-{w}".replace(" ", "_") for c, w, _ in DAMAGES]
+)
+async def test_a_damaged_arena_is_refused_by_exactly_its_check(
+    server: Any, library: Json, check: str, what: str, damage: Damage
+) -> None:
+    library["final_answer"] = {"value": "kestrel"}
+    spec = copy.deepcopy(library)
+    damage(spec)
+    if what == "in the name of an argument":
+        parameters = tool(spec, HOURS)["parameters"]
+        parameters.update(properties={"days_12_late": {"type": "string"}}, required=["days_12_late"])
+        tool(spec, HOURS)["code"] = "def get_branch_hours(days_12_late):\n    return days_12_late\n"
+
+    report = (await server.post("/arenas/check", json=spec)).json()
+    assert not report["sound"]
+    assert [c["name"] for c in report["checks"] if not c["passed"]] == [check], report
+
+    refused = await server.post("/arenas", json=spec)
+    assert refused.status_code == 422
+    assert refused.json()["error"] == "UnsoundArena"
+    assert refused.json()["detail"].startswith(f"refused by {check}: ")
+    assert [c["name"] for c in refused.json()["report"]["checks"] if not c["passed"]] == [check]
+
+
+async def test_two_tools_of_one_name_are_refused_before_and_by_the_gate(server: Any, library: Json) -> None:
+    library["distractors"][0]["name"] = LOAN
+    refused = await server.post("/arenas", json=library)
+    assert refused.status_code == 422
+    assert "names must be unique" in refused.json()["detail"]
+
+
+async def test_what_is_told_names_the_subtask_the_tool_and_why(server: Any, library: Json) -> None:
+    spec = copy.deepcopy(library)
+    golden(2, membership="student")(spec)
+    detail = (await server.post("/arenas", json=spec)).json()["detail"]
+    for part in ("oracle", "sub-task 2", "'compute_late_fine'", "4.2", "2.4"):
+        assert part in detail

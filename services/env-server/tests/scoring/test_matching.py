@@ -1,0 +1,106 @@
+"""Does an output hold an answer?"""
+
+import json
+from decimal import Decimal
+
+import pytest
+from astra_env_server.scoring.folding import number_from
+from astra_env_server.scoring.matching import holds
+from astra_proto.arenas import Answer
+from hypothesis import given
+from hypothesis import strategies as st
+
+HELD = [
+    (5, "5 apples"), (5, "total: 5."), (5, '{"n": 5}'), (5, '{"n": "5"}'), (5, "5%"), (5, "(5)"), (5, "#5"),
+    (5, "价格5元"), (5, "５"), (5, "5.0"), (5, '"{\\"v\\": 5}"'), (1, "1,2,3"), (3, "1,2,3"), ("5", "5"), ("5", '{"n": 5}'),
+    (1234.5, "$1,234.50"), (1234567, "1,234,567 people"), ("1,234", "1234"), (0.3, "0.30000000000000004"),
+    (-5, "it is −5 °C"), (-5, "-$5"), (-5, '{"t": -5}'), (1500, "1.5e3"), (10**30, str(10**30)),
+    ("Paris", "the city of PARIS."), ("New York", "new  york-based"), ("Café", "CAFÉ"), ("北京", "在北京市"), ("ﬁne", "fine"),
+    ("007", "agent 007"), ("ORD-17", "ORD-17: shipped"), ("U.S.", "in the U.S. today"), ("5 km", "it is 5 km."),
+    ("it's", "it’s late"), ("2024-05-01", "on 2024-05-01."), ("a", '["b", "a"]'), ("Paris", '{"city": {"name": "Paris"}}'),
+    (True, "true"), (True, '{"ok": true}'), (False, "False"), (True, '{"ok": "True"}'),
+    ([1, 2], "[2, 1]"), ([1, 2], '{"ids": [1, 2], "all": [1, 2, 3]}'), (["Paris", "Rome"], "Rome and Paris"),
+    (["Paris", "Rome"], '[{"city": "Rome", "n": 3}, {"city": "Paris", "n": 2}]'), ([1, 2], '{"a": 1, "b": 2}'),
+    ([[1, 2], [3]], "[[3], [2, 1]]"), (["ab", "ab c"], '["ab c", "ab"]'),
+    ({"a": 1, "b": "x"}, '{"r": {"a": 1, "b": "X", "c": 3}}'), ({"a": 1}, '[{"a": 2}, {"a": 1}]'),
+    ({"a": 1, "b": "x"}, "x costs 1"), ({"when": {"day": 3}}, '{"when": {"day": 3, "month": 5}}'),
+]  # fmt: skip
+
+NOT_HELD = [
+    (5, "15 apples"), (5, "5.2"), (5, "0.5"), (5, '{"5": 1}'), (5, "2024-05-05"), (5, "10:05"), (5, "5:30"), (5, "-5"),
+    (5, "3-5"), (5, "5-7"), (5, "A-5"), (5, "v5"), (5, "5th"), (5, "5km"), (5, "5/10"), (5, "1.2.5"), (5, "5²"), (5, "x_5"),
+    (5, "5,200"), (5, "½5"), (102, "10²"), (5, "[15, 25]"), (5, "true"), (1, "true"), (1234, "12,34"), (56, "1.234,56"),
+    (-5, "5"), (10**30, str(10**30 + 1)), (0.3, "0.31"), (7, "007"), (5, "1e5"), (5, "NaN"), (5, ""),
+    ("Ann", "Hannah"), ("Ann", "ann_b"), ("007", "7"), ("007", "1007"), ("5 km", "15 km"), ("5 km", "0.5 km"),
+    ("5 km", "-5 km"), ("5 km", "1,5 km"), ("30 am", "10:30 am"), ("ORD-17", "ORD-171"), ("name", '{"name": "x"}'),
+    (True, "1"), (True, '{"ok": false}'), (True, "untrue"), (False, "0"),
+    ([1, 2], "[1, 2, 3]"), ([1, 2], "[1]"), ([1, 1], "[1, 2]"), (["Paris", "Rome"], "Paris"), ([1, 2], "[12]"),
+    ({"a": 1, "b": "x"}, '{"a": 2, "b": "x"}'), ({"a": 1, "b": "x"}, '[{"a": 1}, {"b": "x"}]'), ({"a": 1}, '{"b": 1}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "output"), HELD)
+def test_held(value: object, output: str) -> None:
+    assert holds(Answer(value=value), output)
+
+
+@pytest.mark.parametrize(("value", "output"), NOT_HELD)
+def test_not_held(value: object, output: str) -> None:
+    assert not holds(Answer(value=value), output)
+
+
+def test_tolerance_is_absolute_and_for_numbers_only() -> None:
+    assert holds(Answer(value=4.2, tolerance=0.05), "4.25")
+    assert not holds(Answer(value=4.2, tolerance=0.04), "4.25")
+    assert holds(Answer(value=[4.2, 1], tolerance=0.05), "[1, 4.25]")
+    assert not holds(Answer(value=True, tolerance=1), "0")
+
+
+@pytest.mark.parametrize(
+    "output", ["[" * 5_000, "9" * 10_000, "1" * 5_000 + "e999", '{"a": 1e99999999}', "\ud800", "{"]
+)
+def test_a_hostile_output_holds_nothing_and_does_no_harm(output: str) -> None:
+    for value in (5, 2.5, "x y", True, [5, 6], {"a": 5}):
+        assert not holds(Answer(value=value, tolerance=1e-6), output)
+
+
+def test_long_outputs_are_read_in_time_that_grows_with_them() -> None:
+    text = "a" * 1_000_000 + " " + "1," * 300_000
+    assert not holds(Answer(value="a" * 1_900), text)
+    assert not holds(Answer(value=5), text)
+
+
+words = st.text(st.characters(categories=["Ll", "Lu"], max_codepoint=0x24F), min_size=1, max_size=8)
+numbers = st.integers(-(10**12), 10**12) | st.decimals(-(10**6), 10**6, places=3).map(float)
+scalars = words | numbers | st.booleans()
+
+
+@given(scalars)
+def test_a_value_is_in_its_own_json(value: object) -> None:
+    assert holds(Answer(value=value), json.dumps({"result": [value]}))
+
+
+@given(st.integers(0, 10**9), st.integers(1, 9))
+def test_a_number_is_not_in_a_longer_one(number: int, digit: int) -> None:
+    assert not holds(Answer(value=number), f"{digit}{number}")
+    assert not holds(Answer(value=number), f"{number}{digit}")
+    assert not holds(Answer(value=number), f"{number}.{digit}")
+
+
+@given(numbers.filter(lambda n: abs(n) >= 1_000))
+def test_thousands_separators_are_read(number: float) -> None:
+    assert holds(Answer(value=number), f"it is {Decimal(repr(number)):,} in all")
+
+
+@given(st.lists(scalars, min_size=1, max_size=6), st.randoms())
+def test_a_list_is_held_in_any_order_and_not_when_longer(values: list[object], rng: object) -> None:
+    shuffled = sorted(values, key=lambda _: rng.random())  # type: ignore[attr-defined]
+    assert holds(Answer(value=values), json.dumps(shuffled))
+    assert not holds(Answer(value=values), json.dumps([shuffled, [*shuffled, None]][1:]))
+
+
+@given(words)
+def test_width_and_case_do_not_matter(word: str) -> None:
+    wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in word)
+    if number_from(word) is None:
+        assert holds(Answer(value=word), wide.upper()) or word.upper().casefold() != word.casefold()
