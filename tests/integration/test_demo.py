@@ -15,10 +15,14 @@ pytest.importorskip("torch", reason="the CPU training engine is not installed (m
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
+    where = ["--data-dir", str(folder / "data"), "--out", str(folder / "out")]
     return subprocess.Popen(
-        [sys.executable, "-m", "astra", "demo", "--fast", "--data-dir", str(folder / "data"), "--out", str(folder / "out")],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "160"},
-    )  # fmt: skip
+        [sys.executable, "-m", "astra", "demo", "--fast", *where],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "160"},
+    )
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from astra_proto.arenas import Split, Topology
+from astra_proto.arenas import Split
 from astra_proto.ids import content_id
 from astra_proto.jobs import ArenaJob, CreateJob, TrajectoryJob
 from astra_proto.runs import CreateEvaluation, CreateRun, RLConfig, RunConfig, SFTConfig
@@ -10,7 +10,8 @@ from astra_proto.tools import ToolChain
 from pydantic import BaseModel, ConfigDict
 
 SEED_SPAN = 100_000
-"""Seeds of one plan's jobs lie this far from those of the next."""
+"""Seeds of one plan's jobs lie this far from those of the next. The first half is for training, the second held out, so
+that more arenas for training leave the held-out ones as they are."""
 
 
 class Plan(BaseModel):
@@ -26,7 +27,6 @@ class Plan(BaseModel):
     """Tool servers of the catalogue to import."""
     domains: tuple[str, ...]
     """What the arenas are about, by turns."""
-    topologies: tuple[Topology | None, ...] = (None,)
     sft_steps: int
     sft_seconds: float
     rl_steps: int
@@ -39,18 +39,19 @@ class Plan(BaseModel):
 
     def arena_jobs(self) -> list[CreateJob]:
         """A job for each arena that is to be tried, train split first."""
-        splits = [Split.TRAIN] * self.train_arenas + [Split.TEST] * self.test_arenas
+        wanted = [(Split.TRAIN, n) for n in range(self.train_arenas)] + [
+            (Split.TEST, n) for n in range(self.test_arenas)
+        ]
         return [
             CreateJob(
-                key=f"demo:{self.seed}:arena:{split}:{self._number(split, index)}",
+                key=f"demo:{self.seed}:arena:{split}:{number}",
                 payload=ArenaJob(
-                    domain=self.domains[index % len(self.domains)],
-                    topology=self.topologies[index % len(self.topologies)],
+                    domain=self.domains[number % len(self.domains)],
                     split=split,
-                    seed=self._seed(split, index),
+                    seed=self._base() + number + (0 if split is Split.TRAIN else SEED_SPAN // 2),
                 ),
             )
-            for index, split in enumerate(splits)
+            for split, number in wanted
         ]
 
     def trajectory_jobs(self, chains: list[ToolChain]) -> list[CreateJob]:
@@ -98,17 +99,11 @@ class Plan(BaseModel):
         )
 
     def _name(self) -> str:
-        return content_id("plan", self.model_dump(mode="json"))
+        made = {"seed", "train_arenas", "test_arenas", "trajectories", "servers", "domains"}
+        return content_id("plan", self.model_dump(mode="json", include=made))
 
     def _base(self) -> int:
         return self.seed * SEED_SPAN % 2**30
-
-    def _number(self, split: Split, index: int) -> int:
-        return index if split is Split.TRAIN else index - self.train_arenas
-
-    def _seed(self, split: Split, index: int) -> int:
-        # Held-out arenas have seeds of their own, so that a larger train split does not move them.
-        return self._base() + self._number(split, index) + (0 if split is Split.TRAIN else SEED_SPAN // 2)
 
 
 def whole(seed: int, arenas: int, trajectories: int) -> Plan:
@@ -124,7 +119,7 @@ def fast(seed: int) -> Plan:
     """A smoke run: every part works, nothing is learnt. About a minute."""
     return Plan(
         seed=seed, train_arenas=16, test_arenas=6, trajectories=6, servers=3,
-        domains=DOMAINS, sft_steps=12, sft_seconds=20, rl_steps=2, rl_seconds=20, rl_groups=4, rl_group_size=4,
+        domains=DOMAINS, sft_steps=12, sft_seconds=90, rl_steps=2, rl_seconds=60, rl_groups=4, rl_group_size=4,
         eval_arenas=6, eval_seeds=(0, 1), eval_temperature=0.7,
     )  # fmt: skip
 

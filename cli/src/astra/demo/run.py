@@ -54,7 +54,11 @@ async def services(settings: ClientSettings) -> AsyncIterator[tuple[Addresses, S
         with Status("Starting the services", console=console.err):
             await stack.wait_ready()
         console.say(f"Started the four services; their data and logs are in {stack.data_dir}.")
-        yield {service: (url, stack.endpoints.token) for service, url in stack.endpoints.urls.items()}, stack
+        try:
+            yield {service: (url, stack.endpoints.token) for service, url in stack.endpoints.urls.items()}, stack
+        except asyncio.CancelledError:
+            console.say("\nEnding the services; what is done stays done.")
+            raise
 
 
 async def _road(plan: Plan, clients: Clients) -> report.Report:

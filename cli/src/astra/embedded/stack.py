@@ -20,8 +20,8 @@ from astra.embedded.lock import FolderLock, Locked
 from astra.endpoints import Endpoints
 from astra.services import Service
 
-GRACE_S = 8.0
-"""How long a service may take to end by itself; it closes its own children in that time."""
+GRACE_S = 25.0
+"""How long a service may take to end by itself: a training engine saves its state in that time."""
 TAIL_LINES = 15
 
 
