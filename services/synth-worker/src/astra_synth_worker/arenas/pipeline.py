@@ -38,7 +38,7 @@ async def make_arena(job: ArenaJob, context: Context) -> Outcome:
         else:
             refused = await run_parts(context.env_server, trace, parts)
         if not refused:
-            spec = _spec(job, context, trace, parts, distractors, number)
+            spec = _spec(job, context, decomposition, parts, distractors)
             try:
                 reply = await context.env_server.post("/arenas", spec, PublishReply, repeatable=True)
             except UnsoundArena as error:
@@ -96,7 +96,7 @@ async def _distractors(job: ArenaJob, context: Context, trace: QATrace, parts: l
 
 
 def _spec(
-    job: ArenaJob, context: Context, trace: QATrace, parts: list[Part], distractors: list[ArenaTool], rounds: int
+    job: ArenaJob, context: Context, decomposition: Decomposition, parts: list[Part], distractors: list[ArenaTool]
 ) -> ArenaSpec:
     spent = context.usage
     given = "question" if job.question else "knowledge" if job.knowledge else ""
@@ -104,9 +104,9 @@ def _spec(
         teacher=context.llm.name,
         source=given or f"{job.domain}/{job.seed}",
         seed=job.seed,
-        tries=rounds + sum(len(part.tries) for part in parts),
+        tries=1 + len(decomposition.tries) + sum(len(part.tries) for part in parts),
         prompts=dict(sorted(spent.prompts.items())),
         llm_calls=spent.calls,
         tokens=spent.prompt_tokens + spent.completion_tokens,
     )
-    return assemble(trace, parts, distractors, provenance, job.split)
+    return assemble(decomposition.trace, parts, distractors, provenance, job.split)
