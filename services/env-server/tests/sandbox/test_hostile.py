@@ -275,11 +275,7 @@ async def test_a_session_knows_nothing_of_the_server(sandbox: Sandbox) -> None:
 async def test_each_lock_is_in_force(sandbox: Sandbox) -> None:
     """Asked of the kernel, from outside the session."""
     session = await sandbox.open(tool("return 1"), 0)
-    status = dict(
-        line.split(":", 1)
-        for line in Path(f"/proc/{process_of(session)}/status").read_text().splitlines()
-        if ":" in line
-    )
+    status = status_of(process_of(session))
     assert status["NoNewPrivs"].strip() == "1"
     assert status["Seccomp"].strip() == "2"
     assert status["Seccomp_filters"].strip() >= "2"

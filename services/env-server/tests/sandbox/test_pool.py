@@ -27,6 +27,16 @@ async def small(**size: int) -> AsyncIterator[Sandbox]:
         await sandbox.close()
 
 
+async def until(sandbox: Sandbox, **expected: int) -> None:
+    """Wait until the sandbox counts what is expected; a test that fails ends here."""
+    with anyio.fail_after(20):
+        while True:
+            stats = await sandbox.stats()
+            if all(getattr(stats, name) == count for name, count in expected.items()):
+                return
+            await anyio.sleep(0.02)
+
+
 def runner_of(session: object) -> int:
     """The process that a session's runner began with."""
     assert isinstance(session, LocalSession)
@@ -55,9 +65,7 @@ async def test_spares_wait_and_are_replaced() -> None:
     async with small(max_runners=4, warm=2) as sandbox:
         assert (await sandbox.stats()).warm == 2
         session = await sandbox.open(tool("return 1"), 0)
-        with anyio.fail_after(20):
-            while (await sandbox.stats()).warm < 2:  # noqa: ASYNC110 (a refill tells nobody)
-                await anyio.sleep(0.02)
+        await until(sandbox, warm=2)
         assert (await sandbox.stats()).runners == 3
         await session.close()
 
@@ -103,7 +111,7 @@ async def test_a_worn_runner_is_replaced_when_its_sessions_end() -> None:
         await first.close()
         await second.close()
         assert await eventually(lambda: worn not in below())
-        assert (await sandbox.stats()).runners == 1
+        await until(sandbox, runners=1)
 
 
 async def test_an_arena_holds_no_more_sessions_than_it_may() -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import resource
+import select
 import signal
 import socket
 import struct
@@ -34,9 +35,11 @@ PRELOADED = (
 
 
 def preload() -> None:
-    """Import what tools are likely to want."""
+    """Import what tools are likely to want, and have the collector pass it over from then on."""
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 class BadTool(Exception):
@@ -58,27 +61,41 @@ def load_tool(name: str, code: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
+KEPT_FATES = 512
+"""Ends of sessions that are remembered until the host asks."""
+REAP_MS = 1000
+"""How long a session that has ended may stay a zombie."""
+
+
 class Children:
     """The sessions that were forked, and how those that ended did."""
 
     def __init__(self) -> None:
         self._pids: dict[int, int] = {}
+        self._living: set[int] = set()
         self._ended: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._living)
 
     def add(self, session: int, pid: int) -> None:
         """Remember the process of a session."""
         self._ended.pop(pid, None)
         self._pids[session] = pid
+        self._living.add(pid)
 
-    def reap(self, *_: object) -> None:
-        """Collect what has ended (also the handler of SIGCHLD)."""
+    def reap(self) -> None:
+        """Collect what has ended."""
         try:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 self._ended[ended[0]] = ended[1]
+                self._living.discard(ended[0])
         except ChildProcessError:
             pass
-        while len(self._ended) > 512:
+        while len(self._ended) > KEPT_FATES:
             self._ended.pop(next(iter(self._ended)))
+        if len(self._pids) > len(self._living) + KEPT_FATES:
+            self._pids = {s: p for s, p in self._pids.items() if p in self._living or p in self._ended}
 
     def fate(self, session: int, wait_s: float = 0.5) -> dict[str, int | None]:
         """The signal or exit status that ended a session; nulls when it lives, or nobody knows."""
@@ -117,11 +134,16 @@ def run(link: socket.socket, abi: int, limits: dict[str, int]) -> NoReturn:
             write_frame(link.fileno(), json.dumps({"ok": False, "tool": bad.args[0], "detail": bad.args[1]}).encode())
             os._exit(0)
         children = Children()
-        signal.signal(signal.SIGCHLD, children.reap)
         gc.collect()
         gc.freeze()
         write_frame(link.fileno(), b'{"ok": true}')
+        readable = select.poll()
+        readable.register(link, select.POLLIN)
         while True:
+            # No handler for SIGCHLD: a signal that arrives in a fork makes the kernel ask the warden a second time.
+            while not readable.poll(REAP_MS if children else None):
+                children.reap()
+            children.reap()
             frame, descriptors = receive(link)
             if frame[:1] == b"F":
                 write_frame(link.fileno(), json.dumps(children.fate(*struct.unpack(">Q", frame[1:]))).encode())
@@ -151,7 +173,6 @@ def _open(
         os.close(connection)  # the host sees the end of the stream before any hello
         return
     if pid == 0:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         serve(connection, tools, seed, limits, lambda: lock_down(abi, session_filter, limits["cpu_s"]))
     os.close(connection)
     children.add(session, pid)
