@@ -1,0 +1,220 @@
+"""Plays arenas with a policy over HTTP, many episodes in lockstep, and tells whose fault a failure was.
+
+A policy that fails is data: its episode has a reward. An env that fails is not: its episode is tried again in a new env,
+and if that fails too it comes back with ``failure`` set, for nobody to learn from or to count as a score.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import structlog
+from astra_proto.envs import CreateEnv, EnvView, Info, ResetEnv, ResetReply, StepEnv, StepReply
+from astra_proto.errors import AstraError, Conflict, Gone, Invalid, NotFound
+from astra_service.client import ApiClient
+
+from astra_trainer.rollout.parse import parse
+from astra_trainer.rollout.render import GENERATION_PROMPT, TURN_END, Span, render, render_results
+
+log = structlog.get_logger()
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back, exactly."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of ``text``, with nothing added."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ``ids``, markers included."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a policy wrote in one turn, and the log-probability of each token when it was sampled."""
+
+    ids: list[int]
+    logprobs: list[float]
+
+
+Generate = Callable[[list[list[int]], int], Awaitable[list[Completion]]]
+"""The only seam to an engine: contexts and a limit of new tokens in, one completion a context out."""
+
+
+class StopReason(StrEnum):
+    """Why an episode ended."""
+
+    SOLVED = "solved"
+    """Every sub-task is solved."""
+    ANSWERED = "answered"
+    """The policy gave its final answer."""
+    MAX_TURNS = "max_turns"
+    TURN_TOO_LONG = "turn_too_long"
+    """A turn did not end within its limit of tokens; what stood there was still played."""
+    CONTEXT_FULL = "context_full"
+    WALL_CLOCK = "wall_clock"
+    INFRA = "infra"
+    """An env was lost, and tries ran out."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far an episode may go."""
+
+    max_turns: int = 8
+    max_new_tokens: int = 96
+    """Tokens a turn."""
+    max_context: int = 1_024
+    """Tokens an episode, prompt included."""
+    wall_s: float = 300.0
+    """Seconds a whole ``play``."""
+    tries: int = 3
+    """Envs an episode may use up."""
+
+
+@dataclass(frozen=True)
+class EpisodeRequest:
+    """One episode to play."""
+
+    arena_id: str
+    seed: int = 0
+
+
+@dataclass
+class Episode:
+    """What was played. ``ids[i]`` was written by the policy where ``trained[i]``, and by the env elsewhere."""
+
+    request: EpisodeRequest
+    ids: list[int] = field(default_factory=list)
+    trained: list[bool] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    prompt_length: int = 0
+    turns: int = 0
+    f1: float = 0.0
+    calls: int = 0
+    solved: int = 0
+    subtasks: int = 0
+    stop: StopReason | None = None
+    failure: str = ""
+    """What went wrong on the env's side; empty if ``f1`` may be trusted."""
+    tries: int = 0
+    env_id: str | None = None
+
+    def add(self, ids: list[int], logprobs: list[float] | None = None) -> None:
+        """Append tokens: the policy's if they come with log-probabilities, else the env's."""
+        self.ids += ids
+        self.trained += [logprobs is not None] * len(ids)
+        self.logprobs += logprobs if logprobs is not None else [0.0] * len(ids)
+
+    def note(self, info: Info) -> None:
+        """Take over how the env says the episode stands."""
+        self.f1, self.calls, self.solved, self.subtasks = info.f1, info.calls, len(info.solved), info.subtasks
+
+
+class EpisodeRunner:
+    """Plays episodes against an env-server. Every env it made it deletes, whatever happens."""
+
+    def __init__(self, envs: ApiClient, tokenizer: Tokenizer, limits: Limits) -> None:
+        self._envs = envs
+        self._tokenizer = tokenizer
+        self._limits = limits
+
+    async def play(self, requests: Sequence[EpisodeRequest], generate: Generate) -> list[Episode]:
+        """Play all of them at once, turn by turn, and return them in the order of the requests."""
+        deadline = time.monotonic() + self._limits.wall_s
+        episodes = [Episode(request) for request in requests]
+        try:
+            while live := [episode for episode in episodes if episode.stop is None]:
+                await asyncio.gather(*(self._begin(e) for e in live if e.env_id is None))
+                if time.monotonic() > deadline:
+                    for episode in live:
+                        await self._end(episode, StopReason.WALL_CLOCK)
+                    break
+                if ready := [e for e in live if e.stop is None and e.env_id is not None]:
+                    written = await generate([e.ids for e in ready], self._limits.max_new_tokens)
+                    await asyncio.gather(*(self._step(e, c) for e, c in zip(ready, written, strict=True)))
+        finally:
+            # Also when we are cancelled: an env that is forgotten holds a runner until its time is up.
+            await asyncio.shield(asyncio.gather(*(self._delete(e) for e in episodes)))
+        return episodes
+
+    async def _begin(self, episode: Episode) -> None:
+        fresh = Episode(episode.request, tries=episode.tries + 1)
+        episode.__dict__.update(fresh.__dict__)
+        body = CreateEnv(arena_id=episode.request.arena_id, seed=episode.request.seed, max_steps=self._limits.max_turns)
+        try:
+            episode.env_id = (await self._envs.post("/envs", body, EnvView)).id
+            reply = await self._envs.post(f"/envs/{episode.env_id}/reset", ResetEnv(), ResetReply, repeatable=True)
+        except AstraError as error:
+            await self._lose(episode, error)
+            return
+        spans = [*render(reply.observation.messages, reply.observation.tools or []), Span(GENERATION_PROMPT)]
+        episode.add(self._encode(spans))
+        episode.prompt_length = len(episode.ids)
+        episode.note(reply.info)
+        if not self._has_room(episode):
+            await self._end(episode, StopReason.CONTEXT_FULL)
+
+    async def _step(self, episode: Episode, written: Completion) -> None:
+        episode.add(written.ids, written.logprobs)
+        episode.turns += 1
+        text = self._tokenizer.decode(written.ids)
+        # The id makes the step exactly-once, so a lost reply may be asked for again.
+        body = StepEnv(action=parse(text), step_id=f"turn-{episode.turns}")
+        try:
+            reply = await self._envs.post(f"/envs/{episode.env_id}/step", body, StepReply, repeatable=True)
+        except AstraError as error:
+            await self._lose(episode, error)
+            return
+        if not reply.info.reward_valid:
+            await self._lose(episode, AstraError(f"the env says its reward is not valid: {reply.info.error_class}"))
+            return
+        episode.note(reply.info)
+        if reply.done:
+            await self._end(episode, _STOPS.get(reply.info.reason or "", StopReason.ANSWERED))
+        elif not text.endswith(TURN_END):
+            await self._end(episode, StopReason.TURN_TOO_LONG)
+        elif episode.turns >= self._limits.max_turns:
+            await self._end(episode, StopReason.MAX_TURNS)
+        else:
+            results = self._encode(render_results(reply.observation.messages))
+            if self._has_room(episode, len(results)):
+                episode.add(results)
+            else:
+                await self._end(episode, StopReason.CONTEXT_FULL)
+
+    async def _lose(self, episode: Episode, error: AstraError) -> None:
+        """The env failed, not the policy: begin again in a new one, or give up."""
+        await self._delete(episode)
+        hopeless = (
+            isinstance(error, (Invalid, Conflict, NotFound)) and not isinstance(error, Gone) and episode.turns == 0
+        )
+        log.warning(
+            "episode.env_failed", arena_id=episode.request.arena_id, tries=episode.tries, error=str(error)[:300]
+        )
+        if hopeless or episode.tries >= self._limits.tries:
+            episode.failure = f"{type(error).__name__}: {error}"
+            episode.stop = StopReason.INFRA
+
+    async def _end(self, episode: Episode, why: StopReason) -> None:
+        episode.stop = why
+        await self._delete(episode)
+
+    async def _delete(self, episode: Episode) -> None:
+        if env_id := episode.env_id:
+            episode.env_id = None
+            with suppress(AstraError):  # it is gone, or the server is: then its time limit ends it
+                await self._envs.delete(f"/envs/{env_id}")
+
+    def _encode(self, spans: Sequence[Span]) -> list[int]:
+        return [token for span in spans for token in self._tokenizer.encode(span.text)]
+
+    def _has_room(self, episode: Episode, more: int = 0) -> bool:
+        return len(episode.ids) + more + self._limits.max_new_tokens <= self._limits.max_context
+
+
+_STOPS = {"solved": StopReason.SOLVED, "answered": StopReason.ANSWERED, "max_steps": StopReason.MAX_TURNS}
