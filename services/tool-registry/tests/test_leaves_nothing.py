@@ -96,6 +96,8 @@ async def test_a_launcher_that_is_killed_takes_its_server_along(
         for process in psutil.Process().children():
             if str(tmp_path) in " ".join(process.cmdline()):
                 process.kill()
+        while any("rogue.py" in line for line in left_over()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
         reply = await client.post(f"/sessions/{session}/calls", json={"name": "echo"})
         assert reply.json()["error_class"] == "infra"
         while left_over():  # noqa: ASYNC110

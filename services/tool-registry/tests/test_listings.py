@@ -67,41 +67,41 @@ async def test_graph_and_chains(client: httpx2.AsyncClient, notes: Body) -> None
     assert (await client.post("/servers/notes/graph")).json() == graph
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "/servers", {}, 422),
-        ("POST", "/servers", {"id": "a b", "domain": "x", "launch": {"command": "python3"}}, 422),
-        ("POST", "/servers", {"id": "a", "domain": "x", "launch": {"command": "bash"}}, 422),
-        ("POST", "/servers", {"id": "a", "domain": "x", "launch": {"command": "python3"}, "more": 1}, 422),
-        ("GET", "/servers?cursor=x", None, 422),
-        ("GET", "/servers?cursor=WzFd", None, 422),
-        ("GET", "/servers?limit=0", None, 422),
-        ("GET", "/servers/nobody", None, 404),
-        ("GET", "/servers/%00", None, 422),
-        ("DELETE", "/servers/nobody", None, 404),
-        ("GET", "/catalogue?cursor=%ff", None, 422),
-        ("GET", "/tools?server_id=%20", None, 422),
-        ("GET", "/tools?cursor=WzFd", None, 422),
-        ("GET", "/tools?cursor=WzFlOTksICJhIiwgImIiXQ", None, 422),
-        ("GET", f"/tools?q={'x' * 501}", None, 422),
-        ("GET", "/servers/nobody/graph", None, 404),
-        ("POST", "/servers/nobody/graph", {}, 404),
-        ("POST", "/servers/nobody/graph", {"proposed": [{"source": "a", "target": "b", "weight": 0}]}, 422),
-        ("POST", "/servers/nobody/chains", {}, 404),
-        ("POST", "/servers/nobody/chains", {"min_length": 3, "max_length": 2}, 422),
-        ("POST", "/servers/nobody/chains", {"count": 10**30}, 422),
-        ("POST", "/servers/nobody/sessions", {"ttl_s": 0}, 422),
-        ("POST", "/servers/nobody/sessions", {}, 404),
-        ("POST", "/sessions/x/calls", {"name": "a"}, 422),
-        ("POST", f"/sessions/ts_{'0' * 32}/calls", {"name": "a", "timeout_s": 1e9}, 422),
-        ("DELETE", "/sessions/x", None, 422),
-    ],
-)  # fmt: skip
-async def test_bad_requests(client: httpx2.AsyncClient, method: str, path: str, body: Body | None, status: int) -> None:
-    reply = await client.request(method, path, json=body)
-    assert reply.status_code == status, reply.text
-    assert set(reply.json()) >= {"error", "detail"}
+BAD_REQUESTS: list[tuple[str, str, Body | None, int]] = [
+    ("POST", "/servers", {}, 422),
+    ("POST", "/servers", {"id": "a b", "domain": "x", "launch": {"command": "python3"}}, 422),
+    ("POST", "/servers", {"id": "a", "domain": "x", "launch": {"command": "bash"}}, 422),
+    ("POST", "/servers", {"id": "a", "domain": "x", "launch": {"command": "python3"}, "more": 1}, 422),
+    ("GET", "/servers?cursor=x", None, 422),
+    ("GET", "/servers?cursor=WzFd", None, 422),
+    ("GET", "/servers?limit=0", None, 422),
+    ("GET", "/servers/nobody", None, 404),
+    ("GET", "/servers/%00", None, 422),
+    ("DELETE", "/servers/nobody", None, 404),
+    ("GET", "/catalogue?cursor=%ff", None, 422),
+    ("GET", "/tools?server_id=%20", None, 422),
+    ("GET", "/tools?cursor=WzFd", None, 422),
+    ("GET", "/tools?cursor=WzFlOTksICJhIiwgImIiXQ", None, 422),
+    ("GET", f"/tools?q={'x' * 501}", None, 422),
+    ("GET", "/servers/nobody/graph", None, 404),
+    ("POST", "/servers/nobody/graph", {}, 404),
+    ("POST", "/servers/nobody/graph", {"proposed": [{"source": "a", "target": "b", "weight": 0}]}, 422),
+    ("POST", "/servers/nobody/chains", {}, 404),
+    ("POST", "/servers/nobody/chains", {"min_length": 3, "max_length": 2}, 422),
+    ("POST", "/servers/nobody/chains", {"count": 10**30}, 422),
+    ("POST", "/servers/nobody/sessions", {"ttl_s": 0}, 422),
+    ("POST", "/servers/nobody/sessions", {}, 404),
+    ("POST", "/sessions/x/calls", {"name": "a"}, 422),
+    ("POST", f"/sessions/ts_{'0' * 32}/calls", {"name": "a", "timeout_s": 1e9}, 422),
+    ("DELETE", "/sessions/x", None, 422),
+]  # fmt: skip
+
+
+async def test_bad_requests(client: httpx2.AsyncClient) -> None:
+    for method, path, body, status in BAD_REQUESTS:
+        reply = await client.request(method, path, json=body)
+        assert reply.status_code == status, f"{method} {path} {body}: {reply.text}"
+        assert set(reply.json()) >= {"error", "detail"}
 
 
 async def test_a_proposal_between_unknown_tools(client: httpx2.AsyncClient, rogue: Callable[..., Body]) -> None:

@@ -143,7 +143,7 @@ async def test_no_more_sessions_than_there_is_room_for(serve: Serve, rogue: Call
 async def test_calls_wait_for_their_turn_but_not_too_many(serve: Serve, rogue: Callable[..., Body]) -> None:
     async with serve(max_pending_calls=2) as client:
         session = await opened(client, rogue("call_hangs"))
-        body = {"name": "echo", "timeout_s": 1}
+        body = {"name": "echo", "timeout_s": 0.3}
         replies = await asyncio.gather(*(client.post(f"/sessions/{session}/calls", json=body) for _ in range(6)))
         assert 429 in [reply.status_code for reply in replies]
         assert {r.json()["error_class"] for r in replies if r.status_code == 200} == {"timeout"}

@@ -9,10 +9,11 @@ import signal
 import sys
 from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import mcp_types
@@ -96,14 +97,27 @@ async def running(prepared: Prepared, settings: Settings) -> AsyncIterator[Wire]
         yield wire
     finally:
         with anyio.CancelScope(shield=True):
-            await _stop(process, settings.stop_timeout_s)
+            await _undisturbed(_stop(process, settings.stop_timeout_s))
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _undisturbed(asyncio.wait(tasks))
             transport.close()  # what is unread in its pipes would keep it open
             for stream in (to_session, read, write, from_session):
                 stream.close()
             shutil.rmtree(prepared.workdir, ignore_errors=True)  # the launcher did, unless it was killed itself
+
+
+async def _undisturbed(work: Coroutine[Any, Any, Any]) -> None:
+    """Do it to the end, however often the calling task is cancelled meanwhile; the cancellation comes after."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 async def _read_messages(wire: Wire, out: MemoryObjectSendStream[SessionMessage | Exception], limit: int) -> None:

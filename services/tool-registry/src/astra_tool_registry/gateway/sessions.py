@@ -48,6 +48,8 @@ class Session:
     ttl_s: float
     pending: "asyncio.Queue[_Item]"
     ready: "asyncio.Future[None]"
+    over: bool = False
+    """No more calls are taken; the server may still be on its way out."""
     end: End = End.CLOSED
     reason: str = ""
     task: "asyncio.Task[None] | None" = None
@@ -61,7 +63,7 @@ class Session:
             try:
                 item = await asyncio.wait_for(self.pending.get(), self.ttl_s)
             except TimeoutError:
-                self.end, self.reason = End.EXPIRED, f"no call came for {self.ttl_s:g} s"
+                self.finish(End.EXPIRED, f"no call came for {self.ttl_s:g} s")
                 return
             self.current = [item]
             reply = await connection.call(item.call.name, item.call.arguments, item.call.timeout_s)
@@ -71,8 +73,13 @@ class Session:
             if not item.reply.done():
                 item.reply.set_result(reply)
             if reply.error_class is not None and (dead := connection.dead):
-                self.end, self.reason = End.DIED, dead
+                self.finish(End.DIED, dead)
                 return
+
+    def finish(self, end: End, reason: str) -> None:
+        """Take no more calls, and know why. What ended it first stands."""
+        if not self.over:
+            self.over, self.end, self.reason = True, end, reason
 
     def let_go(self) -> None:
         """Answer everyone who still waits."""
@@ -127,8 +134,8 @@ class SessionPool:
         Raises: NotFound, Gone, CapacityReached. A dead server is a result, not an error.
         """
         session = self._live.get(session_id)
-        if session is None:
-            end, reason = self._ended(session_id)
+        if session is None or session.over:
+            end, reason = (session.end, session.reason) if session else self._ended(session_id)
             if end is not End.DIED:
                 raise Gone(f"tool session {session_id!r} is {end}: {reason}. Open a new one")
             return failed(ErrorClass.INFRA, reason)
@@ -164,8 +171,8 @@ class SessionPool:
 
     async def _cancel(self, session: Session) -> None:
         assert session.task
-        if session.task.cancelling() == 0:  # a second cancellation would cut the stopping of the server short
-            session.end, session.reason = End.CLOSED, "it was closed"
+        if not session.over:
+            session.finish(End.CLOSED, "it was closed")
             session.task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.shield(session.task)
@@ -175,13 +182,14 @@ class SessionPool:
         try:
             await connected(launch, self._settings, session.serve)
         except AstraError as error:
-            session.end, session.reason = End.DIED, error.detail
+            session.finish(End.DIED, error.detail)
             if not session.ready.done():
                 session.ready.set_exception(error)
         except Exception as error:
             log.exception("session.failed", session_id=session.id)
-            session.end, session.reason = End.DIED, f"{type(error).__name__}: {error}"
+            session.finish(End.DIED, f"{type(error).__name__}: {error}")
         finally:
+            session.finish(End.CLOSED, "it was closed")
             self._live.pop(session.id, None)
             self._over[session.id] = (session.end, session.reason)
             while len(self._over) > _REMEMBERED:
