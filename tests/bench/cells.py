@@ -26,6 +26,8 @@ class Cell:
     steps: int
     cpu_ms: float
     """CPU time of the server and everything below it, for one env step."""
+    below_cpu_ms: float
+    """The part of it below the server: runners and sessions of the sandbox."""
     database_cpu_ms: float | None
     """The same of Postgres, where it is the store; SQLite's work is in ``cpu_ms`` already."""
     rps: float
@@ -84,13 +86,14 @@ def measure(subject: str, server: Server, plan: Plan, round_: int) -> Cell:
         ran = load.hear("ran")
         after = _cpu(server)
         load.say()
-    own, stored = ((late - early) * 1e3 / ran["steps"] for early, late in zip(before, after, strict=True))
+    whole, own, stored = ((late - early) * 1e3 / ran["steps"] for early, late in zip(before, after, strict=True))
     return Cell(
         subject=subject,
         clients=plan.clients,
         round=round_,
         steps=ran["steps"],
-        cpu_ms=own,
+        cpu_ms=whole,
+        below_cpu_ms=whole - own,
         database_cpu_ms=stored if server.database_pid else None,
         rps=ran["rps"],
         p50_ms=ran["p50_ms"],
@@ -100,6 +103,7 @@ def measure(subject: str, server: Server, plan: Plan, round_: int) -> Cell:
     )
 
 
-def _cpu(server: Server) -> tuple[float, float]:
+def _cpu(server: Server) -> tuple[float, float, float]:
+    """Seconds of the tree, of the server alone, of its database."""
     stored = usage.cpu_seconds(server.database_pid) if server.database_pid else 0.0
-    return usage.cpu_seconds(server.pid), stored
+    return usage.cpu_seconds(server.pid), usage.own_cpu_seconds(server.pid), stored

@@ -4,8 +4,13 @@ A client library would use more CPU than the server under test, and on a machine
 """
 
 import asyncio
+import contextlib
 import json
+import time
 from typing import Any, Self
+
+IDLE_S = 3.0
+"""A connection idle for longer is opened anew: servers hang up after five seconds."""
 
 
 class Refused(Exception):
@@ -19,17 +24,27 @@ class Refused(Exception):
 class Http:
     """One connection to a server on this machine. One request at a time."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, port: int, idle_s: float) -> None:
+        self._port = port
+        self._idle_s = idle_s
+        self._used = 0.0
 
     @classmethod
-    async def open(cls, port: int) -> Self:
+    async def open(cls, port: int, idle_s: float = IDLE_S) -> Self:
         """A connection to the port."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+        http = cls(port, idle_s)
+        await http._connect()
+        return http
+
+    async def _connect(self) -> None:
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 
     async def send(self, method: str, path: str, body: bytes = b"") -> bytes:
         """The body of the answer; raises Refused for a status from 300 on."""
+        if (now := time.monotonic()) - self._used > self._idle_s and self._used:
+            await self.close()
+            await self._connect()
+        self._used = now
         self._writer.write(
             b"%s %s HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
             % (method.encode(), path.encode(), len(body), body)
@@ -49,7 +64,8 @@ class Http:
     async def close(self) -> None:
         """End the connection."""
         self._writer.close()
-        await self._writer.wait_closed()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
 
 
 def parse_head(head: bytes) -> tuple[int, int]:

@@ -110,6 +110,7 @@ class Bench:
                 specs = [arenas.drawn(number) for number in range(NEW_ARENAS)]
                 console.print(f"publishing {len(specs)} arenas")
                 stages = uvloop.run(arenas.publish(server.port, specs))
+                self.seen.isolation = uvloop.run(_isolation(server.port))
         except Lacking as lacking:
             for name in ("reset_warm", "new_arena", "live_1000"):
                 self.seen.why[name] = str(lacking)

@@ -9,7 +9,18 @@ from rich.table import Table
 from tests.bench.summary import OURS, SUBJECTS
 
 Rows = list[tuple[str, ...]]
-STEP_HEAD = ("subject", "clients", "CPU ms", "× ceiling", "× OpenEnv echo", "step/s", "p50 ms", "p99 ms", "bytes")
+STEP_HEAD = (
+    "subject",
+    "clients",
+    "CPU ms",
+    "sandbox's part",
+    "× ceiling",
+    "× OpenEnv echo",
+    "step/s",
+    "p50 ms",
+    "p99 ms",
+    "bytes",
+)
 TARGET_HEAD = ("target", "seen", "at most", "reached")
 
 
@@ -25,10 +36,11 @@ def step_rows(told: dict[str, Any]) -> Rows:
         for clients, seen in subject["at"].items():
             cpu = number(seen["cpu_ms"], 3)
             if "database_cpu_ms" in seen:
-                cpu += f" + {number(seen['database_cpu_ms'])} in Postgres"
+                cpu += f" + {number(seen['database_cpu_ms'])} Postgres"
             ratios = (number(seen["x_ceiling"]), number(seen["x_openenv_echo"]))
             times = (number(seen["rps"], 0), number(seen["p50_ms"]), number(seen["p99_ms"]))
-            rows.append((name, clients, cpu, *ratios, *times, number(seen["reply_bytes"], 0)))
+            below = number(seen["below_cpu_ms"], 3) if name.split()[0] in OURS else "–"
+            rows.append((name, clients, cpu, below, *ratios, *times, number(seen["reply_bytes"], 0)))
     return rows
 
 

@@ -147,7 +147,7 @@ def test_calls_that_are_played_never_solve_an_arena() -> None:
 
 
 def cell(subject: str, cpu_ms: float, round_: int = 0, clients: int = 16) -> Cell:
-    return Cell(subject, clients, round_, 100, cpu_ms, None, 1000.0, 1.0, 2.0, 400.0, 1.0)
+    return Cell(subject, clients, round_, 100, cpu_ms, 0.1, None, 1000.0, 1.0, 2.0, 400.0, 1.0)
 
 
 def test_report_holds_the_agreed_keys_and_says_why_a_figure_is_missing() -> None:

@@ -38,7 +38,7 @@ def cpu_seconds(pid: int) -> float:
     ends moves to its parent when the parent collects it. The clocks of the living are read in nanoseconds; a
     thousand sessions read in hundredths of a second would round most of their work away.
     """
-    return sum(_own(each) + _collected(each) for each in tree(pid))
+    return sum(own_cpu_seconds(each) + _collected(each) for each in tree(pid))
 
 
 def memory(pid: int) -> Memory:
@@ -58,8 +58,9 @@ def memory(pid: int) -> Memory:
     return Memory(total, len(pids), guessed)
 
 
-def _own(pid: int) -> float:
-    # The id of another process's CPU clock, as clock_getcpuclockid(3) makes it. Threads that ended are in it.
+def own_cpu_seconds(pid: int) -> float:
+    """CPU time of the process alone, all its threads, those that ended too."""
+    # The id of another process's CPU clock, as clock_getcpuclockid(3) makes it.
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
