@@ -109,7 +109,8 @@ async def test_what_ended_the_session_is_not_replayed(serve: Any, make_arena: An
     code = COUNTER.replace(
         "    global n\n",
         "    global n\n    if by == 7:\n        n = 1_000\n        while True:\n            pass\n"
-        "    if by == 8:\n        import os\n        os._exit(1)\n    if by == 9:\n        n += 50\n        raise ValueError('nine')\n",
+        "    if by == 8:\n        import os\n        os._exit(1)\n"
+        "    if by == 9:\n        n += 50\n        raise ValueError('nine')\n",
     )
     async with serve(step_timeout_s=0.5) as server:
         play = await server.play(await server.publish(make_arena(code, {"by": 4321}, 8642)))
@@ -202,7 +203,7 @@ async def test_an_idle_env_expires(serve: Any, counter: Json) -> None:
         play = await server.play(arena_id, ttl_s=60)
         await play.call("count", {"by": 1})
         later(server, 61)
-        while (await server.get("/capacity")).json()["envs"] > 1:
+        while (await server.get("/capacity")).json()["envs"] > 1:  # noqa: ASYNC110 the reaper rings no bell
             await asyncio.sleep(0.05)
         for path, body in (("/step", {"action": {"content": "?"}}), ("/reset", {})):
             gone = await play.send("POST", path, json=body)

@@ -23,7 +23,7 @@ class Settings(ServiceSettings):
     max_runners: int = Field(default=64, ge=1)
     """Arenas whose code is held ready at once; the one used longest ago makes room."""
     step_timeout_s: float = Field(default=5.0, gt=0, le=600, allow_inf_nan=False)
-    """Seconds that one tool call may take, whatever the caller asks for; the import of an arena's code may take twice that."""
+    """Seconds that one tool call may take, whatever the caller asks for; the import of an arena's code, twice that."""
     max_output_bytes: int = Field(default=256 * 1024, ge=1_024, le=2**24)
     """Longest result of one tool call, in bytes of UTF-8."""
     reaper_period_s: float = Field(default=5.0, gt=0, allow_inf_nan=False)

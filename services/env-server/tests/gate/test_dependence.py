@@ -9,7 +9,7 @@ CONSTANT = {
     "plain": "return 42",
     "no return": "print(x)",
     "behind a guard": "if not x:\n  raise ValueError(x)\nreturn 42",
-    "behind two guards": "if x is None:\n  raise ValueError\nelif len(x) > 5:\n  raise KeyError(f'{x}')\nreturn TABLE['a']",
+    "behind two guards": "if x is None:\n  raise ValueError\nelif len(x) > 5:\n  raise KeyError(x)\nreturn TABLE['a']",
     "an own variable": "y = 4\ny += 2\nreturn y",
     "a loop over a table": "t = 0\nfor row in TABLE:\n  t += row\nreturn t",
     "asserts": "assert x, 'needed'\nreturn {'a': 1}",

@@ -78,14 +78,16 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("schemas", "a required argument that is not described", schema(HOURS, required=["branch", "day"])),
     ("code", "does not parse", recode(LOAN, "return", "retrun it")),
     ("code", "another name", recode(LOAN, "def find_overdue_loan", "def find_loan")),
-    ("code", "a parameter that the schema does not have", recode(LOAN, "(member_id)", "(member_id, verbose=False)")),
+    ("code", "a parameter that is not described", recode(LOAN, "(member_id)", "(member_id, verbose=False)")),
     ("code", "open-ended parameters", recode(HOURS, "(branch)", "(**branch)")),
-    ("code", "more than the standard library", recode(FINE, "from decimal import Decimal", "import numpy\nDecimal = float")),
+    ("code", "beyond the standard library", recode(FINE, "from decimal import", "import numpy\nfrom decimal import")),
     ("code", "a neighbour", recode(FINE, "from decimal import Decimal", "from . import Decimal")),
     ("code", "fails when it is imported", recode(LOAN, "LOANS = {", "1 / 0\nLOANS = {")),
     ("constant_code", "returns what it always returns", recode(LOAN, RETURN_LOAN, 'return LOANS["M-2041"]')),
-    ("constant_code", "no parameter is read", recode(LOAN, REFUSE + "    " + RETURN_LOAN, '    return {"days_late": 12}')),
-    ("clock", "asks for the day", recode(HOURS, "    return", "    import datetime as d\n    d.date.today()\n    return")),
+    ("constant_code", "no parameter is read", recode(
+        LOAN, REFUSE + "    " + RETURN_LOAN, '    return {"days_late": 12}')),
+    ("clock", "asks for the day", recode(
+        HOURS, "    return", "    import datetime as d\n    d.date.today()\n    return")),
     ("clock", "asks for randomness", recode(HOURS, "HOURS = {", "from uuid import uuid4 as u\nu()\nHOURS = {")),
     ("leakage", "in the prompt", prompted(" It is 12 days late, you know.")),
     ("leakage", "in the description of another tool", described(HOURS, " Fines are EUR 4.20 as a rule.")),
@@ -95,17 +97,19 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("oracle", "an answer that the tool does not give", answer(2, 77.5)),
     ("null_agent", "the final answer is in the prompt", prompted(" Answer with the word kestrel.")),
     ("random_agent", "tells all when asked for nonsense", recode(
-        LOAN, "    if member_id not in LOANS:\n", '    if not member_id.startswith("M-"):\n        return LOANS\n    if member_id not in LOANS:\n')),
+        LOAN, "    if member_id", '    if not member_id.startswith("M-"):\n        return LOANS\n    if member_id')),
     ("determinism", "says something else each time", recode(
         LOAN, RETURN_LOAN, "import random\n    return {**LOANS[member_id], 'ticket': random.getrandbits(64)}")),
     ("sensitivity", "gives the answer to whoever asks in form", recode(
         LOAN, REFUSE + "    " + RETURN_LOAN,
-        '    if not member_id.startswith("M-"):\n        raise ValueError("no such member")\n    return {"member": member_id, "days_late": 12}')),
+        '    if not member_id.startswith("M-"):\n        raise ValueError("no such member")\n'
+        '    return {"member": member_id, "days_late": 12}')),
     ("constant_output", "uses its parameter and does not", recode(
         LOAN, REFUSE + "    " + RETURN_LOAN, '    return LOANS["M-2041" if len(member_id) >= 0 else member_id]')),
     ("distractors", "knows the answer too", recode(
         HOURS, "    return", '    if branch == "M-2041":\n        return "12 days"\n    return')),
-    ("limits", "takes more than half its time", recode(LOAN, "    return", "    import time\n    time.sleep(1.2)\n    return")),
+    ("limits", "takes more than half its time", recode(
+        LOAN, "    return", "    import time\n    time.sleep(1.2)\n    return")),
     ("limits", "says more than half of what it may", recode(
         LOAN, RETURN_LOAN, "return {**LOANS[member_id], 'x': 'y' * 150_000}")),
 ]  # fmt: skip
