@@ -14,7 +14,7 @@ from tests.bench import hotspots
 from tests.bench.client import Http, Refused
 from tests.bench.load import Plan
 from tests.bench.players import Broken, Lacking, worked
-from tests.bench.servers import ROOT, env_server
+from tests.bench.servers import ROOT, serving
 
 
 @asynccontextmanager
@@ -85,11 +85,9 @@ def test_a_cell_that_cannot_be_played_says_why() -> None:
 
 
 def test_a_server_that_does_not_start_is_lacking_with_its_log(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("bench")
-    with (
-        pytest.raises(Lacking, match="isolation"),
-        env_server(folder, f"sqlite+aiosqlite:///{folder}/db", isolation="paper"),
-    ):
+    log = tmp_path_factory.mktemp("bench") / "log"
+    argv = [sys.executable, "-c", "raise SystemExit('isolation: there is no tier of paper')"]
+    with pytest.raises(Lacking, match="no tier of paper"), serving(argv, 1, log, ready="/"):
         pass
 
 
