@@ -1,7 +1,9 @@
 """A real env-server beside the test, and a job's context with real stages on SQLite."""
 
+import asyncio
 import hashlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,11 +74,25 @@ def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> N
     raise RuntimeError(f"the env-server does not get ready: {log.read_text()[-2_000:]}")
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database without rows, to be copied."""
+    path = tmp_path_factory.mktemp("synth") / "empty.db"
+
+    async def migrate() -> None:
+        db = Database(f"sqlite+aiosqlite:///{path}")
+        await db.migrate("astra_synth_worker", Model.metadata)
+        await db.close()
+
+    asyncio.run(migrate())
+    return path
+
+
 @pytest.fixture
-async def contexts(tmp_path: Path, env_server: str) -> AsyncIterator[Contexts]:
+async def contexts(tmp_path: Path, env_server: str, empty_database: Path) -> AsyncIterator[Contexts]:
     """``contexts(job, llm, **settings)`` gives a job's context; the same job again gets the stages it has stored."""
+    shutil.copy(empty_database, tmp_path / "synth.db")
     db = Database(f"sqlite+aiosqlite:///{tmp_path}/synth.db")
-    await db.migrate("astra_synth_worker", Model.metadata)
     metrics = Metrics(CollectorRegistry())
     async with ApiClient(env_server) as client:
 

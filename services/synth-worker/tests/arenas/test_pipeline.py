@@ -1,14 +1,16 @@
 """Pipeline B with the offline teacher, against a real env-server."""
 
 import pytest
-from astra_proto.arenas import Arena, Topology
+from astra_proto.arenas import Arena, Split, Topology
 from astra_proto.jobs import ArenaJob
 from astra_synth_worker.arenas.pipeline import make_arena
+from astra_synth_worker.llm.base import LLMFailed, Prompt
 from astra_synth_worker.teacher.draw import draw_arena
 from astra_synth_worker.teacher.offline import OfflineTeacher
 from astra_synth_worker.teacher.worlds import WORLDS
 
 from .conftest import Contexts
+from .saboteur import Saboteur
 
 pytestmark = pytest.mark.anyio
 
@@ -30,3 +32,56 @@ async def test_the_teachers_arenas_are_sound_and_are_those_it_draws(
     assert arena.spec.split is drawn.split
     assert arena.spec.provenance.teacher == "offline"
     assert set(arena.spec.provenance.prompts) == {"qa_trace", "tool_document", "tool_call", "tool_code", "distractors"}
+
+
+async def test_an_arena_in_chinese_is_sound(contexts: Contexts) -> None:
+    job = ArenaJob(domain="library", language="zh", topology=Topology.MULTI_HOP, hops=4, seed=5)
+    context = await contexts(job, OfflineTeacher())
+    outcome = await make_arena(job, context)
+    assert outcome.result["arena_id"] == draw_arena("library", 5, Topology.MULTI_HOP, 4, "zh").id()
+
+
+async def test_a_job_done_again_asks_no_one_and_publishes_nothing_new(contexts: Contexts) -> None:
+    job = ArenaJob(domain="retail", topology=Topology.PARALLEL_MULTI_HOP, seed=77)
+    first = await make_arena(job, await contexts(job, Saboteur()))
+    llm = Saboteur()
+    second = await make_arena(job, await contexts(job, llm))
+    assert llm.asked == []
+    assert (first.result["created"], second.result["created"]) == (True, False)
+    assert first.result["arena_id"] == second.result["arena_id"]
+
+
+async def test_a_split_that_is_asked_for_is_kept(contexts: Contexts) -> None:
+    job = ArenaJob(domain="clinic", seed=40, split=Split.VALIDATION)
+    context = await contexts(job, OfflineTeacher())
+    outcome = await make_arena(job, context)
+    arena = await context.env_server.get(f"/arenas/{outcome.result['arena_id']}/full", Arena)
+    assert arena.spec.split is Split.VALIDATION
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"domain": "alchemy"},
+        {"language": "zh"},
+        {"question": "What is the price of tea in China?"},
+        {"knowledge": "Tea grows in China."},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_the_teacher_says_what_it_does_not_know(contexts: Contexts, changes: dict[str, str]) -> None:
+    job = ArenaJob.model_validate({"domain": "clinic", "seed": 1} | changes)
+    with pytest.raises(LLMFailed, match="configure a model"):
+        await make_arena(job, await contexts(job, OfflineTeacher()))
+
+
+async def test_the_teacher_answers_its_own_question_when_asked_it(contexts: Contexts) -> None:
+    drawn = draw_arena("clinic", 3)
+    job = ArenaJob(domain="clinic", seed=3, question=drawn.prompt)
+    outcome = await make_arena(job, await contexts(job, OfflineTeacher()))
+    assert outcome.result["arena_id"] == drawn.id()
+
+
+async def test_a_prompt_that_it_has_no_rule_for_is_not_answered() -> None:
+    with pytest.raises(LLMFailed, match="no answer to 'poem'"):
+        await OfflineTeacher().complete(Prompt("poem", {}))
