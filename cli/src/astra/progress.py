@@ -16,6 +16,7 @@ from astra.paging import listing
 FINISHED = frozenset({JobStatus.DONE, JobStatus.FAILED, JobStatus.DEAD})
 ENDED = frozenset({RunStatus.DONE, RunStatus.FAILED, RunStatus.STOPPED})
 BATCH = 500
+WINDOW = 50
 
 
 @contextmanager
@@ -48,12 +49,14 @@ async def follow_jobs(
 ) -> dict[str, Job]:
     """Have jobs done: ask for them and ask again, until each has finished (``once``: ask once). Key to job.
 
-    Asking again is how they are looked at: their keys make it harmless, and the reply is about them alone.
+    Asking again is how they are looked at: their keys make it harmless, and the reply is about them alone. Jobs are done
+    about in the order in which they were queued, so once all are queued only the oldest unfinished ones are looked at.
     """
     jobs: dict[str, Job] = {}
     while left := [job for job in wanted if job.key not in jobs or jobs[job.key].status not in FINISHED]:
         if jobs:
             await asyncio.sleep(every_s)
+            left = left[:WINDOW]
         for start in range(0, len(left), BATCH):
             body = CreateJobs(jobs=left[start : start + BATCH])
             page = await synth.post("/jobs", body, Page[Job], repeatable=True)
