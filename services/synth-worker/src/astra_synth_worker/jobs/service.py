@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import datetime
 
 from astra_proto.errors import Conflict, NotFound
-from astra_proto.jobs import CreateJobs, Job, JobCounts, JobStatus, StageRecord
+from astra_proto.jobs import CreateJob, CreateJobs, Job, JobCounts, JobStatus, StageRecord
 from astra_proto.pages import Page
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,14 +17,16 @@ async def enqueue(session: AsyncSession, request: CreateJobs, now: datetime) -> 
 
     Raises :class:`Conflict`, and adds none, if a key is already used for other work.
     """
-    wanted = {job.key: job for job in reversed(request.jobs)}
+    wanted: dict[str, CreateJob] = {}
+    for job in request.jobs:
+        wanted.setdefault(job.key, job)
     if clash := sorted({job.key for job in request.jobs if job.payload != wanted[job.key].payload}):
         raise Conflict(f"jobs: keys {clash[:5]!r} are given twice with different payloads; use a key for each payload")
-    await repository.add(session, list(reversed(wanted.values())), now)
+    await repository.add(session, list(wanted.values()), now)
     there = await repository.by_keys(session, list(wanted))
     if clash := sorted(key for key, job in there.items() if job.payload != wanted[key].payload):
         raise Conflict(f"jobs: keys {clash[:5]!r} are used for other payloads already; choose new keys")
-    return Page(items=[there[key] for key in dict.fromkeys(job.key for job in request.jobs)], next_cursor=None)
+    return Page(items=[there[key] for key in wanted], next_cursor=None)
 
 
 async def get(session: AsyncSession, job_id: str) -> Job:

@@ -129,7 +129,7 @@ class Judges:
             "question": self._task.question,
             "chain": self._task.chain,
             "tools": self._tools,
-            "transcript": [message.model_dump(mode="json", exclude_none=True) for message in talk],
+            "transcript": [message.model_dump(mode="json") for message in talk],
             "calls": [call.model_dump(mode="json") for call in self._rollout.calls[:calls]],
         }
 

@@ -9,7 +9,8 @@ from astra_synth_worker.llm.base import Completion, Prompt
 from astra_synth_worker.trajectories.playbooks.moves import failed, read
 
 _ID = re.compile(r"\b[a-z]{2,8}_[A-Za-z0-9]{6,}\b|\b[0-9a-f]{12,40}\b")
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<!\w)\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
+_WORD = re.compile(r"\w[\w.@/-]*\w")
 
 Variables = Mapping[str, Any]
 
@@ -122,10 +123,10 @@ def _words(message: Mapping[str, Any]) -> str:
 
 
 def _quotes(answer: str, output: str) -> bool:
-    words = set(re.findall(r"[\w.@/-]{2,}", output)) - {"id", "ok", "null", "true", "false", "None"}
+    words = set(_WORD.findall(output)) - {"id", "ok", "null", "true", "false", "None"}
     numbers = {_number(n) for n in _NUMBER.findall(output)}
     said = {_number(n) for n in _NUMBER.findall(answer)}
-    return bool(words & set(re.findall(r"[\w.@/-]{2,}", answer)) or numbers & {m for n in said for m in (n, n * 100)})
+    return bool(words & set(_WORD.findall(answer)) or numbers & {m for n in said for m in (n, n * 100)})
 
 
 def _number(text: str) -> float:
