@@ -49,8 +49,9 @@ async def follow_jobs(
 ) -> dict[str, Job]:
     """Have jobs done: ask for them and ask again, until each has finished (``once``: ask once). Key to job.
 
-    Asking again is how they are looked at: their keys make it harmless, and the reply is about them alone. Jobs are done
-    about in the order in which they were queued, so once all are queued only the oldest unfinished ones are looked at.
+    Asking again is how they are looked at: their keys make it harmless, and the reply is about them alone. Jobs are
+    done about in the order in which they were queued, so once all are queued only the oldest unfinished ones are
+    looked at.
     """
     jobs: dict[str, Job] = {}
     while left := [job for job in wanted if job.key not in jobs or jobs[job.key].status not in FINISHED]:

@@ -69,14 +69,17 @@ class Database:
 
 
 def upsert(
-    session: AsyncSession, table: FromClause, values: Mapping[str, Any] | Sequence[Mapping[str, Any]], key: Sequence[str]
+    session: AsyncSession,
+    table: FromClause,
+    values: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    key: Sequence[str],
 ) -> Any:
     """An ``INSERT … ON CONFLICT (key) DO NOTHING`` for either database.
 
     Returns the statement, so that a caller may ask for ``.returning(...)``: it returns a row only if one was inserted.
     """
     dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return insert(table).values(values).on_conflict_do_nothing(index_elements=list(key))
 
 

@@ -2,11 +2,11 @@
 
 from astra_proto.pages import Page
 from astra_proto.tools import CatalogueEntry
+from astra_service import cursors
+from astra_service.cursors import Cursor, Limit
 from fastapi import APIRouter
 
-from astra_tool_registry import cursors
 from astra_tool_registry.catalogue import entries
-from astra_tool_registry.cursors import Cursor, Limit
 
 router = APIRouter(tags=["catalogue"])
 

@@ -3,9 +3,9 @@
 from astra_proto.ids import ServerId
 from astra_proto.pages import Page
 from astra_proto.tools import ImportServer, ToolServer
+from astra_service.cursors import Cursor, Limit
 from fastapi import APIRouter, Response
 
-from astra_tool_registry.cursors import Cursor, Limit
 from astra_tool_registry.servers import service
 from astra_tool_registry.state import Resources
 

@@ -8,8 +8,8 @@ import structlog
 from astra_proto.errors import Invalid
 from astra_proto.pages import Page
 from astra_proto.tools import ImportServer, ToolServer
+from astra_service import cursors
 
-from astra_tool_registry import cursors
 from astra_tool_registry.gateway.connection import Connection, connected
 from astra_tool_registry.graphs.build import build_graph
 from astra_tool_registry.graphs.service import weights

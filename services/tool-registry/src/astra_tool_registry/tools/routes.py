@@ -5,9 +5,9 @@ from typing import Annotated
 from astra_proto.ids import ServerId
 from astra_proto.pages import Page
 from astra_proto.tools import Tool
+from astra_service.cursors import Cursor, Limit
 from fastapi import APIRouter, Query
 
-from astra_tool_registry.cursors import Cursor, Limit
 from astra_tool_registry.state import Resources
 from astra_tool_registry.tools import service
 

@@ -4,8 +4,8 @@ import re
 
 from astra_proto.pages import Page
 from astra_proto.tools import Tool
+from astra_service import cursors
 
-from astra_tool_registry import cursors
 from astra_tool_registry.state import State
 from astra_tool_registry.tools import repository
 
