@@ -8,7 +8,7 @@ from astra_env_server.sandbox.launch import TIERS, Tier
 from astra_env_server.sandbox.opening import open_sandbox
 from astra_env_server.sandbox.pool import PoolSize
 
-LIMITS = Limits(memory_bytes=256 * 2**20, output_bytes=64 * 1024, import_s=2.0, open_s=2.0)
+LIMITS = Limits(memory_bytes=256 * 2**20, output_bytes=64 * 1024, import_s=5.0, open_s=5.0)
 
 
 @pytest.fixture(scope="session")

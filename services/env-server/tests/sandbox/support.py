@@ -19,6 +19,11 @@ def tool(body: str, *, name: str = "probe", takes: str = "") -> Bundle:
     return Bundle((ToolCode(name, f"def {name}({takes}):\n" + textwrap.indent(textwrap.dedent(body).strip(), "    ")),))
 
 
+def cases(bodies: list[str]) -> Bundle:
+    """A bundle with one tool a body, called case_0, case_1, …: one runner serves them all."""
+    return Bundle(tuple(tool(body, name=f"case_{i}").tools[0] for i, body in enumerate(bodies)))
+
+
 async def once(sandbox: Sandbox, code: Bundle, timeout_s: float = 10.0, **arguments: object) -> CallOutcome:
     """The outcome of one call of the bundle's first tool, in a session of its own."""
     session = await sandbox.open(code, 0)

@@ -9,58 +9,59 @@ from astra_env_server.sandbox.base import CallOutcome, Sandbox, SandboxLost
 from astra_env_server.sandbox.session import LocalSession
 from astra_proto.envs import ErrorClass
 
-from .support import bundle, once, tool
+from .support import bundle, cases, once, tool
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize(
-    ("body", "output"),
-    [
-        ("raise ValueError('no such order')", "ValueError: no such order"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
-        ("raise GeneratorExit('g')", "GeneratorExit: g"),
-        ("raise BaseExceptionGroup('all', [KeyboardInterrupt()])", "BaseExceptionGroup: all (1 sub-exception)"),
-        ("raise type('Odd', (Exception,), {'__str__': lambda s: 1 / 0})", "Odd: (its message cannot be had)"),
-        ("raise type('Odd', (Exception,), {'__str__': lambda s: exit(1)})", "Odd: (its message cannot be had)"),
-        ("return {1, 2}", "TypeError: Object of type set is not JSON serializable"),
-        ("return float('nan')", "ValueError: Out of range float values are not JSON compliant"),
-        ("return {(1, 2): 3}", "TypeError: keys must be str, int, float, bool or None, not tuple"),
-        ("return b'raw'", "TypeError: Object of type bytes is not JSON serializable"),
-        ("x = []\nx.append(x)\nreturn x", "ValueError: the result is nested deeper than 64"),
-        ("x = 1\nfor _ in range(66): x = [x]\nreturn x", "ValueError: the result is nested deeper than 64"),
-        ("return 'x' * 65537", "OutputTooLarge: the result has 65537 bytes, the limit is 65536"),
-        ("return ['x' * 65536]", "OutputTooLarge: the result has 65540 bytes, the limit is 65536"),
-        ("raise ValueError('\\ud800')", "ValueError: ?"),
-    ],
-)
-async def test_what_a_tool_raises_is_told(sandbox: Sandbox, body: str, output: str) -> None:
-    code = tool(body)
-    session = await sandbox.open(code, 0)
-    assert await session.call("probe", {}, 5.0) == CallOutcome(False, output, ErrorClass.TOOL)
+TOLD = [
+    ("raise ValueError('no such order')", "ValueError: no such order"),
+    ("raise SystemExit(3)", "SystemExit: 3"),
+    ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
+    ("raise GeneratorExit('g')", "GeneratorExit: g"),
+    ("raise BaseExceptionGroup('all', [KeyboardInterrupt()])", "BaseExceptionGroup: all (1 sub-exception)"),
+    ("raise type('Odd', (Exception,), {'__str__': lambda s: 1 / 0})", "Odd: (its message cannot be had)"),
+    ("raise type('Odd', (Exception,), {'__str__': lambda s: exit(1)})", "Odd: (its message cannot be had)"),
+    ("return {1, 2}", "TypeError: Object of type set is not JSON serializable"),
+    ("return float('nan')", "ValueError: Out of range float values are not JSON compliant"),
+    ("return {(1, 2): 3}", "TypeError: keys must be str, int, float, bool or None, not tuple"),
+    ("return b'raw'", "TypeError: Object of type bytes is not JSON serializable"),
+    ("x = []\nx.append(x)\nreturn x", "ValueError: the result is nested deeper than 64"),
+    ("x = 1\nfor _ in range(66): x = [x]\nreturn x", "ValueError: the result is nested deeper than 64"),
+    ("return 'x' * 65537", "OutputTooLarge: the result has 65537 bytes, the limit is 65536"),
+    ("return ['x' * 65536]", "OutputTooLarge: the result has 65540 bytes, the limit is 65536"),
+    ("raise ValueError('\\ud800')", "ValueError: ?"),
+]
+"""Bodies of tools, and what is told of each."""
+BOUNDED = [
+    ("return '\\ud800'", "UnicodeEncodeError"),
+    ("return 10 ** 5000", "ValueError: Exceeds the limit"),
+    ("return [bytearray(1 << 24) for _ in range(99)]", "MemoryError"),
+    ("def f(): return f()\nreturn f()", "RecursionError"),
+    ("raise ValueError('é' * 9000)", "ValueError: ééé"),
+    ("return case_5(1)", "TypeError: case_5() takes 0 positional arguments"),
+    ("import asyncio\nreturn asyncio.run(asyncio.sleep(0))", "PermissionError"),
+]
+"""Bodies of tools, and how what is told of each begins."""
+
+
+@pytest.mark.parametrize("case", range(len(TOLD)), ids=[output for _, output in TOLD])
+async def test_what_a_tool_raises_is_told(sandbox: Sandbox, case: int) -> None:
+    session = await sandbox.open(cases([body for body, _ in TOLD]), 0)
+    for _ in range(2):  # the session lives on
+        assert await session.call(f"case_{case}", {}, 5.0) == CallOutcome(False, TOLD[case][1], ErrorClass.TOOL)
     assert session.alive
-    assert await session.call("probe", {}, 5.0) == CallOutcome(False, output, ErrorClass.TOOL)
     await session.close()
 
 
-@pytest.mark.parametrize(
-    ("body", "begins"),
-    [
-        ("return '\\ud800'", "UnicodeEncodeError"),
-        ("return 10 ** 5000", "ValueError: Exceeds the limit"),
-        ("return [bytearray(1 << 24) for _ in range(99)]", "MemoryError"),
-        ("def f(): return f()\nreturn f()", "RecursionError"),
-        ("raise ValueError('é' * 9000)", "ValueError: ééé"),
-        ("return probe(1)", "TypeError: probe() takes 0 positional arguments"),
-        ("import asyncio\nreturn asyncio.run(asyncio.sleep(0))", "PermissionError"),
-    ],
-)
-async def test_what_a_tool_raises_is_bounded_text(sandbox: Sandbox, body: str, begins: str) -> None:
-    outcome = await once(sandbox, tool(body))
+@pytest.mark.parametrize("case", range(len(BOUNDED)), ids=[begins for _, begins in BOUNDED])
+async def test_what_a_tool_raises_is_bounded_text(sandbox: Sandbox, case: int) -> None:
+    session = await sandbox.open(cases([body for body, _ in BOUNDED]), 0)
+    outcome = await session.call(f"case_{case}", {}, 5.0)
     assert (outcome.ok, outcome.error_class) == (False, ErrorClass.TOOL)
-    assert outcome.output.startswith(begins)
+    assert outcome.output.startswith(BOUNDED[case][1])
     assert len(outcome.output.encode()) <= 4096
+    await session.close()
 
 
 async def test_the_largest_result_fits(sandbox: Sandbox) -> None:
