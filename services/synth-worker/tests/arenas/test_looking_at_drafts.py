@@ -10,7 +10,7 @@ from astra_proto.errors import UnsoundArena
 from astra_proto.soundness import Check, SoundnessReport
 from astra_proto.traces import QATrace
 from astra_synth_worker.arenas import matching
-from astra_synth_worker.arenas.assemble import NameClash, assemble, merge_tools
+from astra_synth_worker.arenas.assemble import assemble
 from astra_synth_worker.arenas.code import CodeReply, accept_code, renamed
 from astra_synth_worker.arenas.document import DocumentReply, accept_document
 from astra_synth_worker.arenas.findings import blamed_distractors, refusals, report_of
@@ -142,17 +142,6 @@ def test_renaming_a_function_renames_its_calls_and_nothing_else() -> None:
 @pytest.mark.parametrize("body", ["return x.f", "return g(f=x)", "f = x\n    return f", "return f_2"])
 def test_a_function_whose_name_is_used_for_more_is_not_renamed(body: str) -> None:
     assert renamed(f"def f(x):\n    {body}\n", "f", "f_2") is None
-
-
-def test_equal_tools_become_one_and_different_ones_get_names_of_their_own() -> None:
-    other = "def look(x: str) -> dict:\n    return {'v': x + '!'}\n"
-    merged = merge_tools([part(1, "look"), part(2, "look", x="b"), part(3, "look", other), part(4, "look_2")])
-    assert [p.tool.name for p in merged] == ["look", "look", "look_2", "look_2_2"]
-    assert [p.call.name for p in merged] == [p.tool.name for p in merged]
-    assert all(f"def {p.tool.name}(" in p.tool.code for p in merged)
-    assert merge_tools(merged) == merged
-    with pytest.raises(NameClash):
-        merge_tools([part(1, "look"), part(2, "look", "def look(x: str): return x.look")])
 
 
 def test_an_arena_has_no_holes() -> None:

@@ -1,44 +1,10 @@
 """From finished parts to one arena."""
 
-from collections.abc import Iterable
-
-from astra_proto.arenas import Answer, ArenaSpec, ArenaTool, GoldenCall, Provenance, Split, SubTask
+from astra_proto.arenas import Answer, ArenaSpec, ArenaTool, Provenance, Split, SubTask
 from astra_proto.traces import QATrace, topology_of
 
-from astra_synth_worker.arenas.code import renamed
 from astra_synth_worker.arenas.part import Part
 from astra_synth_worker.arenas.split import split_of
-
-
-class NameClash(ValueError):
-    """Two tools have one name, and the code of the second cannot be safely renamed."""
-
-    def __init__(self, part: Part) -> None:
-        self.part = part
-        super().__init__(f"the name {part.tool.name!r} is taken by another tool of this arena: choose another")
-
-
-def merge_tools(parts: Iterable[Part]) -> list[Part]:
-    """The parts with every tool name unique: equal tools become one, a different one of the same name is renamed.
-
-    Raises :class:`NameClash` for a part whose code uses its function's name for something else too.
-    """
-    found: dict[str, ArenaTool] = {}
-    merged: list[Part] = []
-    for part in sorted(parts, key=lambda p: p.id):
-        name, number = part.tool.name, 1
-        tool = part.tool
-        while name in found and found[name] != tool:
-            number += 1
-            name = f"{part.tool.name}_{number}"
-            code = renamed(part.tool.code, part.tool.name, name)
-            if code is None:
-                raise NameClash(part)
-            tool = part.tool.model_copy(update={"name": name, "code": code})
-        found[name] = tool
-        call = GoldenCall(name=name, arguments=part.call.arguments)
-        merged.append(part.model_copy(update={"tool": tool, "call": call}))
-    return merged
 
 
 def assemble(

@@ -17,6 +17,9 @@ from astra_synth_worker.jobs.context import Context
 from astra_synth_worker.llm.ask import ask
 from astra_synth_worker.llm.base import Prompt
 
+TOOL_CLASH = "tool_clash"
+"""Reason of a part whose tool must become one with another's."""
+
 
 class Part(Record):
     """What one sub-question became: a tool, and the call of it that gives the answer."""
@@ -40,7 +43,7 @@ class Refusal(Record):
     def earlier(self) -> Earlier:
         """What the next draft is told."""
         draft = self.part.model_dump_json(include={"tool", "call"})
-        return Earlier(draft=draft[:8_000], problem=f"{self.reason}: {self.detail[:2_000]}")
+        return Earlier(draft=draft[:8_000], problem=f"{self.reason}: {self.detail[:8_000]}")
 
 
 class Assignment(Record):
@@ -66,18 +69,23 @@ async def draft_part(given: Assignment, context: Context) -> Part:
     """The part of a sub-question.
 
     One that was refused keeps its document in the next round, unless that was the fault, and is thought up anew in
-    later ones. Raises :class:`Refused` when a draft was not good however often it was tried.
+    later ones, save where it has to become one with another.
+    Raises :class:`Refused` when a draft was not good however often it was tried.
     """
     drafts = _Drafts(given, context)
     refused = given.refused
-    if refused is not None and refused.keeps_document and given.round == 2:
+    if refused is not None and refused.keeps_document and (given.round == 2 or refused.reason == TOOL_CLASH):
         document = DocumentReply.model_validate(refused.part.tool.model_dump())
     else:
         document = await drafts.document()
     call = await drafts.call(document)
     code = await drafts.code(document, call)
     tool = ArenaTool(name=document.name, description=document.description, parameters=document.parameters, code=code)
-    before = [*refused.part.tries, Try(step="check", reason=refused.reason, detail=refused.detail)] if refused else []
+    before = (
+        [*refused.part.tries, Try(step="check", reason=refused.reason, detail=refused.detail[:2_000])]
+        if refused
+        else []
+    )
     return Part(id=given.sub.id, tool=tool, call=call, tries=[*before, *drafts.tries])
 
 

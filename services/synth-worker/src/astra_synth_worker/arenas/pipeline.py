@@ -8,9 +8,10 @@ from astra_proto.errors import UnsoundArena
 from astra_proto.jobs import ArenaJob
 from astra_proto.traces import QATrace
 
-from astra_synth_worker.arenas.assemble import NameClash, assemble, merge_tools
+from astra_synth_worker.arenas.assemble import assemble
 from astra_synth_worker.arenas.distractors import Distractors, draw_distractors
 from astra_synth_worker.arenas.findings import blamed_distractors, refusals, report_of
+from astra_synth_worker.arenas.merge import merged
 from astra_synth_worker.arenas.part import Assignment, Part, Refusal, assignment, draft_part
 from astra_synth_worker.arenas.question import Decomposition, decompose
 from astra_synth_worker.arenas.sandbox import run_parts
@@ -31,12 +32,10 @@ async def make_arena(job: ArenaJob, context: Context) -> Outcome:
     distractors = await _distractors(job, context, trace, parts)
     why = ("", "")
     for number in range(1, settings.arena_rounds + 1):
-        try:
-            parts = merge_tools(parts)
-        except NameClash as clash:
-            refused = [Refusal(part=clash.part, reason="name_clash", detail=str(clash), keeps_document=False)]
-        else:
-            refused = await run_parts(context.env_server, trace, parts)
+        refused = await run_parts(context.env_server, trace, parts)
+        if not refused:
+            unique, refused = await merged(context.env_server, trace, parts)
+            parts = [*unique, *(refusal.part for refusal in refused)]
         if not refused:
             spec = _spec(job, context, decomposition, parts, distractors)
             try:
