@@ -36,6 +36,10 @@ class Plan(BaseModel):
     eval_arenas: int
     eval_seeds: tuple[int, ...]
     eval_temperature: float
+    max_turns: int
+    """Turns an episode has, in training and evaluation."""
+    max_new_tokens: int
+    """Tokens a turn has."""
 
     def arena_jobs(self) -> list[CreateJob]:
         """A job for each arena that is to be tried, train split first."""
@@ -79,6 +83,8 @@ class Plan(BaseModel):
                 max_seconds=self.rl_seconds,
                 groups=self.rl_groups,
                 group_size=self.rl_group_size,
+                max_turns=self.max_turns,
+                max_new_tokens=self.max_new_tokens,
             )
         )
 
@@ -90,6 +96,8 @@ class Plan(BaseModel):
             "limit": self.eval_arenas,
             "seeds": list(self.eval_seeds),
             "temperature": self.eval_temperature,
+            "max_turns": self.max_turns,
+            "max_new_tokens": self.max_new_tokens,
         }
         return CreateEvaluation.model_validate({"key": f"demo:{self._name()}:{content_id('ev', asked)}", **asked})
 
@@ -111,7 +119,7 @@ def whole(seed: int, arenas: int, trajectories: int) -> Plan:
     return Plan(
         seed=seed, train_arenas=arenas, test_arenas=max(20, arenas // 8), trajectories=trajectories, servers=4,
         domains=DOMAINS, sft_steps=600, sft_seconds=180, rl_steps=40, rl_seconds=240, rl_groups=16, rl_group_size=8,
-        eval_arenas=60, eval_seeds=(0, 1, 2), eval_temperature=0.7,
+        eval_arenas=60, eval_seeds=(0, 1, 2), eval_temperature=0.7, max_turns=8, max_new_tokens=96,
     )  # fmt: skip
 
 
@@ -119,8 +127,8 @@ def fast(seed: int) -> Plan:
     """A smoke run: every part works, nothing is learnt. About a minute."""
     return Plan(
         seed=seed, train_arenas=16, test_arenas=6, trajectories=6, servers=3,
-        domains=DOMAINS, sft_steps=12, sft_seconds=90, rl_steps=2, rl_seconds=60, rl_groups=4, rl_group_size=4,
-        eval_arenas=6, eval_seeds=(0, 1), eval_temperature=0.7,
+        domains=DOMAINS, sft_steps=20, sft_seconds=240, rl_steps=2, rl_seconds=240, rl_groups=2, rl_group_size=2,
+        eval_arenas=4, eval_seeds=(0, 1), eval_temperature=0.7, max_turns=2, max_new_tokens=24,
     )  # fmt: skip
 
 
