@@ -1,6 +1,7 @@
 """The order of the demo."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -25,9 +26,10 @@ Addresses = Mapping[Service, tuple[str, str | None]]
 
 async def demo(plan: Plan, settings: ClientSettings) -> report.Report:
     """All of it, on the services that run already or on some of its own."""
+    began = time.monotonic()
     with cancel_on_signal():
         async with services(settings) as (addresses, stack), open_clients(addresses) as clients:
-            work = asyncio.create_task(_road(plan, clients))
+            work = asyncio.create_task(_road(plan, clients, began))
             watch = asyncio.create_task(stack.watch()) if stack else None
             try:
                 await asyncio.wait({work, *([watch] if watch else [])}, return_when=asyncio.FIRST_COMPLETED)
@@ -61,7 +63,7 @@ async def services(settings: ClientSettings) -> AsyncIterator[tuple[Addresses, S
             raise
 
 
-async def _road(plan: Plan, clients: Clients) -> report.Report:
+async def _road(plan: Plan, clients: Clients, began: float) -> report.Report:
     story = Story(STEPS)
     try:
         with story.step(
@@ -81,7 +83,7 @@ async def _road(plan: Plan, clients: Clients) -> report.Report:
             results = await training.evaluate(plan, clients, policies, bars)
     except* (AstraError, StackError) as group:
         raise _first(group) from None
-    return report.build(plan, made, sft, rl, results, story.timings)
+    return report.build(plan, made, sft, rl, results, story.timings, time.monotonic() - began)
 
 
 def _first(error: BaseException) -> BaseException:

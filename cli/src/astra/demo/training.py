@@ -1,5 +1,7 @@
 """The second half of the demo: SFT, RL, and how good each policy is on arenas that none has seen."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from astra_proto.errors import AstraError
@@ -13,6 +15,8 @@ from astra.demo.story import Bar
 from astra.progress import follow_evaluation, follow_run
 
 BASE = "base:scratch"
+STOP_S = 5.0
+"""How long to wait for the word that a run is being stopped."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,13 @@ async def train(clients: Clients, ask: CreateRun, bar: Bar) -> Trained:
         name = headline(kind, last)
         bar.update(now.step, now.total_steps, f"{name} {last[name]:.3f}" if name in last else str(now.status))
 
-    run = await follow_run(clients.trainer, run, changed)
+    try:
+        run = await follow_run(clients.trainer, run, changed)
+    except asyncio.CancelledError:
+        # Services that are not ours would train on. A stopped run keeps its checkpoint; its key takes it up again.
+        with suppress(AstraError, TimeoutError):
+            await asyncio.wait_for(clients.trainer.post(f"/runs/{run.id}/stop", None, Run), STOP_S)
+        raise
     if run.status is not RunStatus.DONE:
         raise AstraError(
             f"the {kind} run {run.id} is {run.status}: {run.detail or 'no detail'}. The same command takes it up again."
