@@ -1,8 +1,7 @@
 """A step happens once, however often it is sent; an env outlives everything it runs in."""
 
 import asyncio
-import os
-import signal
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,6 +42,13 @@ def held(server: Any, play: Any) -> LiveEnv:
 def later(server: Any, seconds: float) -> None:
     """Put the clock of a server's envs forward."""
     server.resources.envs._now = lambda: datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def kill_runners() -> None:
+    """Every process of the sandboxes of this process, at once."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 async def test_the_same_step_id_gives_the_same_bytes_and_runs_nothing(server: Any, counter: Json) -> None:
@@ -127,10 +133,31 @@ async def test_what_ended_the_session_is_not_replayed(serve: Any, make_arena: An
 async def test_a_session_that_is_killed_is_replayed_and_nobody_notices(server: Any, counter: Json) -> None:
     play = await server.play(await server.publish(counter))
     await play.call("count", {"by": 1})
-    for process in psutil.Process().children(recursive=True):
-        os.kill(process.pid, signal.SIGKILL)  # every runner of this server, at once
+    kill_runners()
     reply = await play.call("count", {"by": 1})
     assert (total(reply), reply["info"]["error_class"], reply["info"]["reward_valid"]) == (2, None, True)
+
+
+async def test_a_call_that_loses_its_session_is_made_again_once(serve: Any, make_arena: Any) -> None:
+    code = COUNTER.replace("    global n\n", "    global n\n    import time\n    time.sleep(by % 10 / 10)\n")
+    async with serve() as server:
+        play = await server.play(await server.publish(make_arena(code, {"by": 4320}, 8640)))
+        await play.call("count", {"by": 10})
+        once = asyncio.create_task(play.call("count", {"by": 5}))
+        await asyncio.sleep(0.2)
+        kill_runners()
+        reply = await once
+        assert (total(reply), reply["info"]["error_class"], reply["info"]["reward_valid"]) == (15, None, True)
+
+        always = asyncio.create_task(play.call("count", {"by": 9}))
+        while not always.done():
+            await asyncio.wait([always], timeout=0.1)
+            kill_runners()
+        reply = await always
+        assert (reply["info"]["error_class"], reply["info"]["reward_valid"]) == ("infra", False)
+        assert (reply["done"], reply["info"]["reason"]) == (True, "infra")
+        await play.reset()
+        assert total(await play.call("count", {"by": 10})) == 10
 
 
 async def test_a_replay_that_differs_ends_the_episode_as_infra(server: Any, counter: Json) -> None:

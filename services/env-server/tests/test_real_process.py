@@ -178,7 +178,7 @@ def test_no_request_that_can_be_thought_of_breaks_it(anywhere: Process, names: J
     schema = schemathesis.openapi.from_url(f"{anywhere.url}/openapi.json")
     for result in schema.get_all_operations():
         operation = result.ok()
-        examples = 60 if operation.path.endswith(("/step", "/reset", "/sandbox/run")) else 15
+        examples = 30 if operation.path.endswith(("/step", "/reset", "/sandbox/run")) else 8
 
         @settings(
             max_examples=examples, deadline=None, derandomize=True, database=None,
@@ -208,7 +208,7 @@ keywords = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(
     parameters=st.dictionaries(keywords, schema_values, max_size=4),
     described=st.dictionaries(keywords, schema_values, max_size=4),

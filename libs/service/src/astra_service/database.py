@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import JSON, DateTime, Dialect, FromClause, MetaData, TypeDecorator, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -41,8 +41,7 @@ class Database:
         self.engine = create_async_engine(url, **options)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         if self.is_sqlite:
-            event.listen(self.engine.sync_engine, "connect", _tune_sqlite)
-            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+            tune_sqlite(self.engine.sync_engine)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -104,6 +103,12 @@ def _upgrade(connection: Connection, package: str, metadata: MetaData) -> None:
     config.attributes["version_table"] = f"{package}_version"
     config.attributes["metadata"] = metadata
     command.upgrade(config, "head")
+
+
+def tune_sqlite(engine: Engine) -> None:
+    """Make an engine's connections write-ahead, patient, and honest about where a transaction begins."""
+    event.listen(engine, "connect", _tune_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

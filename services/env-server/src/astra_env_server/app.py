@@ -16,6 +16,7 @@ from astra_env_server.arenas.service import Arenas
 from astra_env_server.code_runs import routes as code_routes
 from astra_env_server.code_runs.service import CodeRuns
 from astra_env_server.envs import routes as env_routes
+from astra_env_server.envs.log import open_step_log
 from astra_env_server.envs.reaper import reap_forever
 from astra_env_server.envs.repository import EnvRepository
 from astra_env_server.envs.service import Envs
@@ -78,8 +79,11 @@ async def _open(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Mapp
     metrics = Metrics(app.state.metrics)
     limits = GateLimits(call_s=settings.step_timeout_s, output_bytes=settings.max_output_bytes)
     arenas = Arenas(ArenaRepository(database), sandbox, limits, metrics, now)
+    step_log = open_step_log(database)
+    stack.push_async_callback(step_log.close)
     envs = Envs(
         EnvRepository(database),
+        step_log,
         arenas,
         sandbox,
         metrics,

@@ -1,12 +1,13 @@
-"""Envs and their steps in the database. Plain SQL expressions: a step is one transaction of two statements."""
+"""Envs and their steps in the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from astra_service.database import Database
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
+from astra_env_server.envs.log import StepRow
 from astra_env_server.models import envs, steps
 
 
@@ -26,33 +27,6 @@ class EnvRow:
     final_answer: bool
     created_at: datetime
     expires_at: datetime
-
-
-@dataclass(frozen=True)
-class StepRow:
-    """One line of an episode's log."""
-
-    env_id: str
-    episode: int
-    index: int
-    seed: int
-    step_id: str | None
-    digest: str
-    record: str
-    replayed: str
-
-
-_ADVANCE = (
-    update(envs)
-    .where(
-        envs.c.id == bindparam("this"),
-        envs.c.episode == bindparam("during"),
-        envs.c.steps == bindparam("taken"),
-        envs.c.status == "open",
-    )
-    .values(steps=bindparam("now_taken"), status=bindparam("now_status"), expires_at=bindparam("until"))
-)
-_APPEND = insert(steps)
 
 
 class EnvRepository:
@@ -95,25 +69,6 @@ class EnvRepository:
         )
         async with self._engine.begin() as connection:
             return (await connection.execute(statement)).rowcount == 1
-
-    async def append(self, row: StepRow, status: str, expires_at: datetime) -> bool:
-        """Add a step to the log of an open env and move the env on."""
-        async with self._engine.begin() as connection:
-            moved = await connection.execute(
-                _ADVANCE,
-                {
-                    "this": row.env_id,
-                    "during": row.episode,
-                    "taken": row.index - 1,
-                    "now_taken": row.index,
-                    "now_status": status,
-                    "until": expires_at,
-                },
-            )
-            if moved.rowcount != 1:
-                return False
-            await connection.execute(_APPEND, vars(row))
-        return True
 
     async def expire(self, now: datetime) -> int:
         """Mark every open env whose time is over; how many there were."""

@@ -18,8 +18,9 @@ from astra_env_server.arenas.service import Arenas
 from astra_env_server.envs import replies
 from astra_env_server.envs.episode import Episode
 from astra_env_server.envs.live import LiveEnv, LiveEnvs
+from astra_env_server.envs.log import StepLog, StepRow
 from astra_env_server.envs.play import play
-from astra_env_server.envs.repository import EnvRepository, EnvRow, StepRow
+from astra_env_server.envs.repository import EnvRepository, EnvRow
 from astra_env_server.metrics import Metrics
 from astra_env_server.sandbox.base import Sandbox, SandboxError, SandboxFull, Session
 
@@ -39,6 +40,7 @@ class Envs:
     def __init__(
         self,
         repository: EnvRepository,
+        step_log: StepLog,
         arenas: Arenas,
         sandbox: Sandbox,
         metrics: Metrics,
@@ -47,7 +49,8 @@ class Envs:
         step_timeout_s: float,
         now: Callable[[], datetime],
     ) -> None:
-        self._repository, self._arenas, self._sandbox, self._metrics = repository, arenas, sandbox, metrics
+        self._repository, self._log, self._arenas = repository, step_log, arenas
+        self._sandbox, self._metrics = sandbox, metrics
         self._max_envs, self._step_timeout_s, self._now = max_envs, step_timeout_s, now
         self._live = LiveEnvs(max_envs)
         metrics.envs.set_function(lambda: len(self._live))
@@ -240,7 +243,7 @@ class Envs:
                 record=orjson.dumps(record).decode(),
                 replayed=orjson.dumps([result.replayed for result in step.results]).decode(),
             )
-            if not await self._repository.append(line, moved.status, moved.expires_at):
+            if not await self._log.append(line, moved.status, moved.expires_at):
                 env.stale = True
                 raise Stale
         except SandboxFull as error:
