@@ -17,6 +17,8 @@ from tests.bench.stats import percentile
 T = TypeVar("T")
 OPENERS = 16
 """Envs that are opened at once before the live ones begin."""
+GRACE_S = 5.0
+"""How long after its last turn a server that fell behind may catch up; steps not begun by then are missed."""
 
 
 class Watch:
@@ -101,28 +103,29 @@ async def live(server: Server, stages: list[Stage], envs: int, seconds: int) -> 
         gc.freeze()
         before = usage.cpu_seconds(server.pid)
         start = time.perf_counter() + 1.0
-        seen = await asyncio.gather(
-            *(_every_second(player, start + number / envs, seconds) for number, player in enumerate(players))
-        )
+        turns = [Turns(player, start + number / envs, seconds) for number, player in enumerate(players)]
+        await asyncio.gather(*(each.take(start + seconds + GRACE_S) for each in turns))
         cpu = usage.cpu_seconds(server.pid) - before
         memory = usage.memory(server.pid)
     except (Refused, OSError, asyncio.IncompleteReadError) as error:
         raise Lacking(f"{envs} envs at once: {error}") from None
     finally:
         await asyncio.gather(*(player.end() for player in players), return_exceptions=True)
-    times = [each for one, _ in seen for each in one]
-    failures = [text for _, texts in seen for text in texts]
-    if not times:
-        raise Lacking(f"{envs} envs at once: no step worked: {failures[0]}")
+    times = [each for one in turns for each in one.took]
+    failures = [text for one in turns for text in one.failed]
+    steps = len(times) - sum(one.missed for one in turns)
+    if not steps:
+        raise Lacking(f"{envs} envs at once: no step worked: {failures[:1]}")
     return {
         "p50_ms": percentile(times, 50) * 1e3,
         "p99_ms": percentile(times, 99) * 1e3,
         "rss_gib": memory.pss_bytes / 2**30,
         "envs": envs,
-        "steps": len(times),
+        "steps": steps,
+        "missed": len(times) - steps,
         "failed": len(failures),
         "failure": failures[0] if failures else None,
-        "cpu_ms": cpu * 1e3 / len(times),
+        "cpu_ms": cpu * 1e3 / steps,
         "open_s": opened_s,
         "processes": memory.processes,
         "processes_by_rss": memory.guessed,
@@ -134,15 +137,26 @@ def _player(server: Server, stage: Stage) -> Rest:
     return Rest(Table(server.port, stage.arena_id, stage.calls), 1)
 
 
-async def _every_second(player: Rest, start: float, times: int) -> tuple[list[float], list[str]]:
-    took: list[float] = []
-    failed: list[str] = []
-    for number in range(min(times, EPISODE_STEPS - 1)):
-        due = start + number
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        try:
-            await player.play()
-            took.append(time.perf_counter() - due)
-        except (Refused, Broken) as error:
-            failed.append(str(error))
-    return took, failed
+class Turns:
+    """The steps of one live env: one a second, whatever the last one took."""
+
+    def __init__(self, player: Rest, start: float, times: int) -> None:
+        self._player = player
+        self._due = [start + number for number in range(min(times, EPISODE_STEPS - 1))]
+        self.took: list[float] = []
+        """Seconds from when a step was due to its reply; for a missed one, to when it was given up."""
+        self.failed: list[str] = []
+        self.missed = 0
+
+    async def take(self, until: float) -> None:
+        """Take each when it is due, or as soon after as the one before lets it; begin none after ``until``."""
+        for due in self._due:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            try:
+                if time.perf_counter() < until:
+                    await self._player.play()
+                else:
+                    self.missed += 1
+                self.took.append(time.perf_counter() - due)
+            except (Refused, Broken) as error:
+                self.failed.append(str(error))

@@ -114,7 +114,7 @@ def targets(seen: Seen) -> list[dict[str, Any]]:
         add(f"new arena from the warm pool on {tier}, p50 ms", value, 40.0)
     lively = seen.live or {}
     name = f"{lively.get('envs', 1000):,} live envs, a step a second"
-    sound = not lively.get("failed") and lively.get("envs", 0) >= 1_000
+    sound = not lively.get("failed") and not lively.get("missed") and lively.get("envs", 0) >= 1_000
     add(f"{name}: p99 ms", lively.get("p99_ms"), 60.0, sound=sound)
     add(f"{name}: memory GiB", lively.get("rss_gib"), 2.5, sound=sound)
     return found
