@@ -184,6 +184,22 @@ async def test_a_shape_that_cannot_be_is_refused_before_anyone_is_asked(contexts
     assert llm.asked == []
 
 
+@pytest.mark.parametrize(
+    ("language", "question"), [("zh", "Which branch holds it?"), ("en", "哪个分馆有这本书？")], ids=["zh", "en"]
+)
+async def test_a_question_in_another_language_is_refused(contexts: Contexts, language: str, question: str) -> None:
+    given = ArenaJob.model_validate({"domain": "library", "language": language, "question": question})
+    llm = Saboteur()
+    with pytest.raises(Refused, match="wrong_language"):
+        await make_arena(given, await contexts(given, llm, **FEW))
+    assert llm.asked == []
+    llm = Saboteur({"qa_trace": lambda reply, _: {**reply, "question": question}})
+    invented = ArenaJob.model_validate({"domain": "library", "language": language})
+    with pytest.raises(Refused, match="wrong_language"):
+        await make_arena(invented, await contexts(invented, llm, **FEW))
+    assert len(llm.asked) == 2
+
+
 async def test_what_the_sandbox_saw_goes_into_the_next_draft(contexts: Contexts) -> None:
     """The first code answers wrongly; told so, the model writes a right one."""
 

@@ -61,6 +61,8 @@ async def decompose(job: ArenaJob, context: Context) -> Decomposition:
     """The trace of the job's question, or of one that is invented from its domain and knowledge."""
     if problem := shape_problem(job.topology, job.hops):
         raise Refused("impossible_shape", problem)
+    if job.question and (wrong := _language(job.question, job.language)):
+        raise Refused(*wrong)
 
     async def draft(number: int, earlier: Earlier | None) -> QATrace:
         variables = {**origin(job), "question": job.question, "knowledge": job.knowledge, "earlier": earlier}
@@ -92,7 +94,7 @@ def accept_trace(reply: TraceReply, job: ArenaJob) -> QATrace:
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise Rejected("bad_trace", told, reply) from None
-    if problem := _shape(trace, job) or _given_away(trace) or _language(trace):
+    if problem := _shape(trace, job) or _given_away(trace) or _language(trace.question, trace.language):
         raise Rejected(*problem, reply)
     return trace
 
@@ -116,8 +118,9 @@ def _given_away(trace: QATrace) -> tuple[str, str] | None:
     return None
 
 
-def _language(trace: QATrace) -> tuple[str, str] | None:
-    chinese = len(_CJK.findall(trace.question)) > 0.2 * len(trace.question)
-    if chinese != (trace.language == "zh"):
-        return "wrong_language", f"the question is not written in the language {trace.language!r}"
+def _language(question: str, language: str) -> tuple[str, str] | None:
+    """Names keep their script, so a question in Chinese may hold much Latin, and one in English a Chinese name."""
+    share = len(_CJK.findall(question)) / len(question)
+    if share < 0.1 if language == "zh" else share > 0.3:
+        return "wrong_language", f"the question is not written in the language {language!r}"
     return None
