@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from astra_synth_worker.llm.base import LLM
 from astra_synth_worker.llm.cassette import Player, Recorder
-from astra_synth_worker.llm.openai import OpenAIModel
 from astra_synth_worker.settings import Settings
 from astra_synth_worker.teacher.offline import HANDLERS as ARENA_HANDLERS
 from astra_synth_worker.teacher.offline import OfflineTeacher
@@ -28,6 +27,9 @@ async def open_llm(settings: Settings) -> AsyncIterator[LLM]:
         elif not settings.llm_model:
             raise SystemExit("LLM is 'openai': give the model's name in LLM_MODEL")
         else:
+            # The SDK takes longer to import than all else together, and most starts do without it.
+            from astra_synth_worker.llm.openai import OpenAIModel
+
             llm = await stack.enter_async_context(OpenAIModel.open(settings))
         if settings.cassette_mode == "record":
             assert settings.cassette is not None
