@@ -11,6 +11,7 @@ An output that is JSON is read as JSON: its values are looked at, its keys are n
 """
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
@@ -19,6 +20,8 @@ from astra_proto.arenas import Answer
 from pydantic import JsonValue
 
 from astra_env_server.scoring.folding import fold, is_word, number_from, numbers_in
+
+_TOKEN_END = re.compile(r"[\W\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0010ffff]")
 
 _ROUNDING = Decimal("1e-12")
 """How far apart, relatively, two spellings of one fraction may be."""
@@ -176,9 +179,14 @@ def _says(leaf: object, needle: str) -> bool:
     text = leaf.folded
     at = text.find(needle)
     while at >= 0:
-        if _starts_token(text, at, needle[0]) and _ends_token(text, at + len(needle), needle[-1]):
+        if not _starts_token(text, at, needle[0]):
+            # Inside a longer token: the next place to look is behind the end of that one.
+            end = _TOKEN_END.search(text, at)
+            at = text.find(needle, end.end()) if end else -1
+        elif _ends_token(text, at + len(needle), needle[-1]):
             return True
-        at = text.find(needle, at + 1)
+        else:
+            at = text.find(needle, at + 1)
     return False
 
 
