@@ -76,11 +76,12 @@ def show(report: Report) -> None:
         (
             NAMES[name],
             f"{score.f1:.3f} ± {score.f1_std:.3f}",
+            f"{score.greedy_f1:.3f}",
             f"{score.solved:.1%}",
             "–" if score.calls_per_solved is None else f"{score.calls_per_solved:.2f}",
         )
         for name, score in report.eval.items()
     ]
-    columns = ("policy", "mean F1 ± spread", "sub-tasks solved", "calls per solved sub-task")
+    columns = ("policy", "mean F1 ± spread", "greedy F1", "sub-tasks solved", "calls per solved sub-task")
     console.table("\nOn held-out arenas", columns, scores)
     console.say(f"\n{report.verdict}")

@@ -31,15 +31,12 @@ class Plan(BaseModel):
     sft_seconds: float
     rl_steps: int
     rl_seconds: float
-    rl_groups: int
-    rl_group_size: int
+    episodes: dict[str, int] = {}
+    """What RL and evaluation do otherwise than they would by default, such as ``max_turns``."""
+    groups: dict[str, int] = {}
+    """What RL's batches have otherwise than by default."""
     eval_arenas: int
     eval_seeds: tuple[int, ...]
-    eval_temperature: float
-    max_turns: int
-    """Turns an episode has, in training and evaluation."""
-    max_new_tokens: int
-    """Tokens a turn has."""
 
     def arena_jobs(self) -> list[CreateJob]:
         """A job for each arena that is to be tried, train split first."""
@@ -75,29 +72,20 @@ class Plan(BaseModel):
 
     def rl(self, base: str) -> CreateRun:
         """The reinforcement learning run on top of ``base``."""
+        limits = {"max_steps": self.rl_steps, "max_seconds": self.rl_seconds}
         return self._run(
-            RLConfig(
-                base=base,
-                seed=self.seed,
-                max_steps=self.rl_steps,
-                max_seconds=self.rl_seconds,
-                groups=self.rl_groups,
-                group_size=self.rl_group_size,
-                max_turns=self.max_turns,
-                max_new_tokens=self.max_new_tokens,
-            )
+            RLConfig.model_validate({"base": base, "seed": self.seed, **limits, **self.groups, **self.episodes})
         )
 
-    def evaluation(self, policy: str) -> CreateEvaluation:
-        """A policy on the held-out arenas."""
+    def evaluation(self, policy: str, *, greedy: bool = False) -> CreateEvaluation:
+        """A policy on the held-out arenas: sampled as it was trained, with each seed, or always its likeliest token."""
         asked = {
             "policy": policy,
             "split": Split.TEST,
             "limit": self.eval_arenas,
-            "seeds": list(self.eval_seeds),
-            "temperature": self.eval_temperature,
-            "max_turns": self.max_turns,
-            "max_new_tokens": self.max_new_tokens,
+            "seeds": [0] if greedy else list(self.eval_seeds),
+            "temperature": 0.0 if greedy else 1.0,
+            **self.episodes,
         }
         return CreateEvaluation.model_validate({"key": f"demo:{self._name()}:{content_id('ev', asked)}", **asked})
 
@@ -115,11 +103,11 @@ class Plan(BaseModel):
 
 
 def whole(seed: int, arenas: int, trajectories: int) -> Plan:
-    """The demo as it is meant: about ten minutes on two cores."""
+    """The demo as it is meant: about ten minutes on two cores. The seconds are for machines that are slower."""
     return Plan(
         seed=seed, train_arenas=arenas, test_arenas=max(20, arenas // 8), trajectories=trajectories, servers=4,
-        domains=DOMAINS, sft_steps=600, sft_seconds=180, rl_steps=40, rl_seconds=240, rl_groups=16, rl_group_size=8,
-        eval_arenas=60, eval_seeds=(0, 1, 2), eval_temperature=0.7, max_turns=8, max_new_tokens=96,
+        domains=DOMAINS, sft_steps=600, sft_seconds=420, rl_steps=40, rl_seconds=300,
+        eval_arenas=60, eval_seeds=(0, 1, 2),
     )  # fmt: skip
 
 
@@ -127,8 +115,9 @@ def fast(seed: int) -> Plan:
     """A smoke run: every part works, nothing is learnt. About a minute."""
     return Plan(
         seed=seed, train_arenas=16, test_arenas=6, trajectories=6, servers=3,
-        domains=DOMAINS, sft_steps=20, sft_seconds=240, rl_steps=2, rl_seconds=240, rl_groups=2, rl_group_size=2,
-        eval_arenas=4, eval_seeds=(0, 1), eval_temperature=0.7, max_turns=2, max_new_tokens=24,
+        domains=DOMAINS, sft_steps=20, sft_seconds=240, rl_steps=2, rl_seconds=240,
+        groups={"groups": 2, "group_size": 2}, episodes={"max_turns": 2, "max_new_tokens": 24},
+        eval_arenas=4, eval_seeds=(0, 1),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from astra_proto.errors import AstraError
-from astra_proto.runs import CreateRun, Evaluation, EvaluationResult, MetricPoint, Run, RunStatus
+from astra_proto.runs import CreateEvaluation, CreateRun, Evaluation, EvaluationResult, MetricPoint, Run, RunStatus
 from rich.progress import Progress
 
 from astra.curves import headline
@@ -58,17 +58,32 @@ async def train(clients: Clients, ask: CreateRun, bar: Bar) -> Trained:
     return Trained(run=run, metric=name, curve=curve)
 
 
-async def evaluate(
-    plan: Plan, clients: Clients, policies: dict[str, str], progress: Progress
-) -> dict[str, EvaluationResult]:
+@dataclass(frozen=True)
+class Evaluated:
+    """A policy on the held-out arenas."""
+
+    sampled: EvaluationResult
+    """Sampled at temperature 1 with several seeds: what RL trains."""
+    greedy: EvaluationResult
+    """Always the likeliest token."""
+
+
+async def evaluate(plan: Plan, clients: Clients, policies: dict[str, str], progress: Progress) -> dict[str, Evaluated]:
     """Each policy on the same held-out arenas with the same seeds. Name to result."""
     bars = {name: Bar(progress, f"evaluate {name}", None) for name in policies}
-    results: dict[str, EvaluationResult] = {}
+    results: dict[str, Evaluated] = {}
     for name, policy in policies.items():
-        evaluation = await clients.trainer.post("/evaluations", plan.evaluation(policy), Evaluation, repeatable=True)
-        evaluation = await follow_evaluation(clients.trainer, evaluation)
-        if evaluation.result is None:
-            raise AstraError(f"the evaluation of {name} is {evaluation.status}: {evaluation.detail or 'no detail'}.")
-        results[name] = evaluation.result
-        bars[name].end(f"mean F1 {evaluation.result.f1:.3f} in {evaluation.result.episodes} episodes")
+        sampled = await _evaluate(clients, plan.evaluation(policy))
+        greedy = await _evaluate(clients, plan.evaluation(policy, greedy=True))
+        results[name] = Evaluated(sampled=sampled, greedy=greedy)
+        bars[name].end(f"mean F1 {sampled.f1:.3f} in {sampled.episodes} episodes")
     return results
+
+
+async def _evaluate(clients: Clients, ask: CreateEvaluation) -> EvaluationResult:
+    evaluation = await clients.trainer.post("/evaluations", ask, Evaluation, repeatable=True)
+    evaluation = await follow_evaluation(clients.trainer, evaluation)
+    if evaluation.result is None:
+        told = evaluation.detail or "no detail"
+        raise AstraError(f"the evaluation of {ask.policy} is {evaluation.status}: {told}.")
+    return evaluation.result
