@@ -1,7 +1,7 @@
 """Plays arenas with a policy over HTTP, many episodes in lockstep, and tells whose fault a failure was.
 
-A policy that fails is data: its episode has a reward. An env that fails is not: its episode is tried again in a new env,
-and if that fails too it comes back with ``failure`` set, for nobody to learn from or to count as a score.
+A policy that fails is data: its episode has a reward. An env that fails is not: its episode is tried again in a new
+env, and if that fails too it comes back with ``failure`` set, for nobody to learn from or to count as a score.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 from astra_proto.envs import CreateEnv, EnvView, Info, ResetEnv, ResetReply, StepEnv, StepReply
-from astra_proto.errors import AstraError, Conflict, Gone, Invalid, NotFound
+from astra_proto.errors import AstraError, CapacityReached, Conflict, Invalid, NotFound
 from astra_service.client import ApiClient
 
 from astra_trainer.rollout.parse import parse
@@ -41,6 +41,9 @@ class Completion:
     logprobs: list[float]
 
 
+ROOM_S = 0.5
+"""Seconds to wait when an env-server is full of envs that are not ours."""
+
 Generate = Callable[[list[list[int]], int], Awaitable[list[Completion]]]
 """The only seam to an engine: contexts and a limit of new tokens in, one completion a context out."""
 
@@ -57,6 +60,7 @@ class StopReason(StrEnum):
     """A turn did not end within its limit of tokens; what stood there was still played."""
     CONTEXT_FULL = "context_full"
     WALL_CLOCK = "wall_clock"
+    """Time was up, which says nothing about the policy."""
     INFRA = "infra"
     """An env was lost, and tries ran out."""
 
@@ -70,7 +74,7 @@ class Limits:
     """Tokens a turn."""
     max_context: int = 1_024
     """Tokens an episode, prompt included."""
-    wall_s: float = 300.0
+    wall_s: float = 900.0
     """Seconds a whole ``play``."""
     tries: int = 3
     """Envs an episode may use up."""
@@ -129,14 +133,17 @@ class EpisodeRunner:
         episodes = [Episode(request) for request in requests]
         try:
             while live := [episode for episode in episodes if episode.stop is None]:
-                await asyncio.gather(*(self._begin(e) for e in live if e.env_id is None))
                 if time.monotonic() > deadline:
                     for episode in live:
+                        episode.failure = f"not over after {self._limits.wall_s:.0f} seconds"
                         await self._end(episode, StopReason.WALL_CLOCK)
                     break
-                if ready := [e for e in live if e.stop is None and e.env_id is not None]:
+                await asyncio.gather(*(self._begin(e) for e in live if e.env_id is None))
+                if ready := [e for e in live if e.env_id is not None]:
                     written = await generate([e.ids for e in ready], self._limits.max_new_tokens)
                     await asyncio.gather(*(self._step(e, c) for e, c in zip(ready, written, strict=True)))
+                elif any(e.stop is None for e in live):
+                    await asyncio.sleep(ROOM_S)
         finally:
             # Also when we are cancelled: an env that is forgotten holds a runner until its time is up.
             await asyncio.shield(asyncio.gather(*(self._delete(e) for e in episodes)))
@@ -145,10 +152,19 @@ class EpisodeRunner:
     async def _begin(self, episode: Episode) -> None:
         fresh = Episode(episode.request, tries=episode.tries + 1)
         episode.__dict__.update(fresh.__dict__)
-        body = CreateEnv(arena_id=episode.request.arena_id, seed=episode.request.seed, max_steps=self._limits.max_turns)
+        body = CreateEnv(
+            arena_id=episode.request.arena_id,
+            seed=episode.request.seed,
+            max_steps=self._limits.max_turns,
+            ttl_s=self._limits.wall_s,
+        )
         try:
             episode.env_id = (await self._envs.post("/envs", body, EnvView)).id
             reply = await self._envs.post(f"/envs/{episode.env_id}/reset", ResetEnv(), ResetReply, repeatable=True)
+        except CapacityReached:
+            episode.tries -= 1  # no failure: it begins when others have ended
+            await self._delete(episode)
+            return
         except AstraError as error:
             await self._lose(episode, error)
             return
@@ -190,9 +206,7 @@ class EpisodeRunner:
     async def _lose(self, episode: Episode, error: AstraError) -> None:
         """The env failed, not the policy: begin again in a new one, or give up."""
         await self._delete(episode)
-        hopeless = (
-            isinstance(error, (Invalid, Conflict, NotFound)) and not isinstance(error, Gone) and episode.turns == 0
-        )
+        hopeless = isinstance(error, (Invalid, Conflict, NotFound)) and episode.turns == 0
         log.warning(
             "episode.env_failed", arena_id=episode.request.arena_id, tries=episode.tries, error=str(error)[:300]
         )

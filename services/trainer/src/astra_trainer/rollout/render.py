@@ -69,8 +69,9 @@ def call_text(call: ToolCall) -> str:
     try:
         arguments = _compact(json.loads(call.function.arguments))
     except ValueError:
-        arguments = _plain(call.function.arguments)
-    return f'{CALL_START}\n{{"name": {json.dumps(call.function.name)}, "arguments": {arguments}}}\n{CALL_END}'
+        arguments = call.function.arguments
+    body = _plain(f'{{"name": {json.dumps(call.function.name)}, "arguments": {arguments}}}')
+    return f"{CALL_START}\n{body}\n{CALL_END}"
 
 
 def _message(message: Message) -> list[Span]:
@@ -96,7 +97,7 @@ def _with_tools(system: str, tools: Sequence[ToolSpec]) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text without our markers: their first character becomes a look-alike, so nothing in it ends or begins a turn."""
+    """The text with the first character of our markers made a look-alike: nothing in it begins or ends a turn."""
     return _FORGED.sub(lambda found: "‹" + found.group()[1:], text)
 
 

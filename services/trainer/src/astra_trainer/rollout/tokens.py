@@ -33,7 +33,7 @@ def encode(tokenizer: Tokenizer, spans: Iterable[Span]) -> Tokens:
 
 
 def cut(tokens: Tokens, limit: int) -> Tokens | None:
-    """The longest beginning of at most ``limit`` tokens that ends with a whole assistant turn; None if there is none."""
+    """The longest beginning of at most ``limit`` tokens that ends with a whole assistant turn, or None."""
     if len(tokens) <= limit:
         return tokens
     ends = [i + 1 for i in range(limit) if tokens.trained[i] and not tokens.trained[i + 1]]

@@ -79,6 +79,8 @@ async def start_engine(folder: Path, settings: Settings) -> EngineProcess:
         "HF_HUB_OFFLINE": "1",
         "TRL_EXPERIMENTAL_SILENCE": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        # Threads that wait must sleep: spinning, they would take the cores from the env-server they wait for.
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
     if token := settings.calling_token():
         env["ASTRA_TRAINER_SERVICE_TOKEN"] = token

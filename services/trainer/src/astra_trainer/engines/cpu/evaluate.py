@@ -18,8 +18,8 @@ from astra_trainer.rollout.episodes import Episode, EpisodeRequest, EpisodeRunne
 from astra_trainer.rollout.scores import score
 
 log = logging.getLogger(__name__)
-BATCH = 128
-"""Episodes played at once."""
+BATCH = 48
+"""Episodes played at once. Each is of another arena, and an env-server keeps a sandbox for each arena in play."""
 
 
 def read_arenas(folder: Path) -> list[str]:

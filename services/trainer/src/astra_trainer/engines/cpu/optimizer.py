@@ -21,7 +21,7 @@ class MuonAdamW(Optimizer):
         super().__init__([p for _, p in named], {"lr": learning_rate})
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> None:
         """Step both."""
         for part in self._parts:
             part.step()

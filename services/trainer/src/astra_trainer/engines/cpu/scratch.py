@@ -13,6 +13,9 @@ from astra_trainer.engines.task import SFT_DATA
 from astra_trainer.recipe import SMALL_MODEL
 from astra_trainer.rollout.render import render
 
+REDRAWN = 3
+"""Times each demonstration is shown with other values to make the vocabulary from."""
+
 
 def read_rows(folder: Path) -> list[SFTRow]:
     """The conversations that were exported into ``folder``."""
@@ -23,12 +26,13 @@ def from_scratch(rows: Sequence[SFTRow], seed: int) -> tuple[torch.nn.Module, Vo
     """The same rows and seed give the same vocabulary and weights."""
     values = Values(row.messages for row in rows if row.redraw)
     rng = random.Random(seed)
-    shown = [
-        "".join(span.text for span in render(messages, row.tools))
+    shown = ["".join(span.text for span in render(row.messages, row.tools)) for row in rows]
+    # Names that few demonstrations hold by chance are as common as others once values are redrawn.
+    shown += [
+        "".join(span.text for span in render(values.redraw(row.messages, rng), row.tools))
         for row in rows
-        for messages in (
-            [row.messages, *(values.redraw(row.messages, rng) for _ in range(3))] if row.redraw else [row.messages]
-        )
+        if row.redraw
+        for _ in range(REDRAWN)
     ]
     # Long answers of real servers would fill the vocabulary with words that no other conversation has.
     vocabulary = train_vocabulary((text[:4_000] for text in shown), SMALL_MODEL.vocabulary)

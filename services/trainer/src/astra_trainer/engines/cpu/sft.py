@@ -47,6 +47,7 @@ class Collator:
         self._pad = pad_id
 
     def __call__(self, items: list[list[Tokens]]) -> dict[str, torch.Tensor]:
+        """The one batch among ``items`` as tensors."""
         (batch,) = items
         width = max(map(len, batch))
         ids = torch.full((len(batch), width), self._pad)

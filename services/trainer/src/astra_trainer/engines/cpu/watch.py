@@ -1,6 +1,7 @@
 """What an engine says while it works, and how it is told to stop."""
 
 import json
+import logging
 import math
 import signal
 import time
@@ -14,6 +15,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from astra_trainer.engines.task import METRICS, PROGRESS
 
+log = logging.getLogger(__name__)
 CHECKPOINTS = "checkpoints"
 _KEPT = ("loss", "grad_norm", "learning_rate", "entropy", "step_time", "clip_ratio/region_mean")
 
@@ -56,6 +58,7 @@ class Watch(TrainerCallback):
         if state.global_step:
             self._spent = _spent(self._folder)
             _forget_behind(self._folder / METRICS, state.global_step)
+            log.info("going on from step %d", state.global_step)
         else:
             (self._folder / METRICS).unlink(missing_ok=True)
         self._began = time.monotonic()
