@@ -55,6 +55,7 @@ def test_it_goes_on_and_ends_with_a_report(broken_off: Path) -> None:
     report = json.loads((broken_off / "out" / "report.json").read_text())
     assert report["arenas"]["published"] >= 8
     assert report["arenas"]["oracle_reward_min"] == pytest.approx(1.0)
+    assert report["arenas"]["held_out_seen"] == 0
     assert set(report["trajectories"]) >= {"kept"}
     assert report["trajectories"]["kept"] >= 1
     assert report["trajectories"]["tool_results"] >= report["trajectories"]["kept"]

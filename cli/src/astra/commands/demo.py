@@ -76,7 +76,7 @@ def show(report: Report) -> None:
         (
             NAMES[name],
             f"{score.f1:.3f} ± {score.f1_std:.3f}",
-            f"{score.greedy_f1:.3f}",
+            "–" if score.greedy_f1 is None else f"{score.greedy_f1:.3f}",
             f"{score.solved:.1%}",
             "–" if score.calls_per_solved is None else f"{score.calls_per_solved:.2f}",
         )

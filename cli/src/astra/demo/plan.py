@@ -37,6 +37,8 @@ class Plan(BaseModel):
     """What RL's batches have otherwise than by default."""
     eval_arenas: int
     eval_seeds: tuple[int, ...]
+    eval_greedy: bool
+    """Whether trained policies are also scored by their likeliest tokens."""
 
     def arena_jobs(self) -> list[CreateJob]:
         """A job for each arena that is to be tried, train split first."""
@@ -72,10 +74,8 @@ class Plan(BaseModel):
 
     def rl(self, base: str) -> CreateRun:
         """The reinforcement learning run on top of ``base``."""
-        limits = {"max_steps": self.rl_steps, "max_seconds": self.rl_seconds}
-        return self._run(
-            RLConfig.model_validate({"base": base, "seed": self.seed, **limits, **self.groups, **self.episodes})
-        )
+        asked = {"base": base, "seed": self.seed, "max_steps": self.rl_steps, "max_seconds": self.rl_seconds}
+        return self._run(RLConfig.model_validate({**asked, **self.groups, **self.episodes}))
 
     def evaluation(self, policy: str, *, greedy: bool = False) -> CreateEvaluation:
         """A policy on the held-out arenas: sampled as it was trained, with each seed, or always its likeliest token."""
@@ -107,7 +107,7 @@ def whole(seed: int, arenas: int, trajectories: int) -> Plan:
     return Plan(
         seed=seed, train_arenas=arenas, test_arenas=max(20, arenas // 8), trajectories=trajectories, servers=4,
         domains=DOMAINS, sft_steps=600, sft_seconds=420, rl_steps=40, rl_seconds=300,
-        eval_arenas=60, eval_seeds=(0, 1, 2),
+        eval_arenas=60, eval_seeds=(0, 1, 2), eval_greedy=True,
     )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def fast(seed: int) -> Plan:
         seed=seed, train_arenas=16, test_arenas=6, trajectories=6, servers=3,
         domains=DOMAINS, sft_steps=20, sft_seconds=240, rl_steps=2, rl_seconds=240,
         groups={"groups": 2, "group_size": 2}, episodes={"max_turns": 2, "max_new_tokens": 24},
-        eval_arenas=4, eval_seeds=(0, 1),
+        eval_arenas=4, eval_seeds=(0, 1), eval_greedy=False,
     )  # fmt: skip
 
 

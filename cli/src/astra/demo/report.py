@@ -18,6 +18,9 @@ class Arenas(BaseModel):
     published: int
     refused: dict[str, int]
     oracle_reward_min: float
+    """The least that the golden calls of a published arena earn."""
+    held_out_seen: int
+    """Held-out arenas whose prompt is also one for training."""
 
 
 class Trajectories(BaseModel):
@@ -41,7 +44,7 @@ class Score(BaseModel):
     episodes: int
     infra_failures: int
     """Episodes left out because a failure of ours touched them."""
-    greedy_f1: float
+    greedy_f1: float | None
     """Mean F1 of the policy that always takes the likeliest token; the rest is sampled at temperature 1."""
 
 
@@ -91,7 +94,12 @@ def build(
         plan=plan,
         servers=made.servers,
         tools=made.tools,
-        arenas=Arenas(published=len(made.arenas), refused=made.refused, oracle_reward_min=made.oracle_reward),
+        arenas=Arenas(
+            published=len(made.arenas),
+            refused=made.refused,
+            oracle_reward_min=made.oracle_reward,
+            held_out_seen=made.held_out_seen,
+        ),
         trajectories=Trajectories(kept=made.kept, dropped=made.dropped, tool_results=made.tool_results),
         eval={name: score(result) for name, result in results.items()},
         gains=gains,
@@ -105,7 +113,9 @@ def build(
 
 def score(result: Evaluated) -> Score:
     """One line of the table."""
-    return Score.model_validate({**result.sampled.model_dump(), "greedy_f1": result.greedy.f1})
+    return Score.model_validate(
+        {**result.sampled.model_dump(), "greedy_f1": result.greedy.f1 if result.greedy else None}
+    )
 
 
 def gain(better: EvaluationResult, than: EvaluationResult) -> Gain:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from astra_proto.arenas import Arena
+from astra_proto.arenas import Arena, Split
 from astra_proto.errors import AstraError
 from astra_proto.jobs import CreateJob, Job, JobStatus
 from astra_proto.messages import ToolMessage
@@ -32,6 +32,8 @@ class Made:
     """Ids of those that were published."""
     oracle_reward: float
     """The least that the golden calls of a published arena earn."""
+    held_out_seen: int
+    """Held-out arenas whose prompt is also that of an arena for training; there should be none."""
     refused: dict[str, int]
     """Reason to number of arenas."""
     kept: int
@@ -49,13 +51,15 @@ async def synthesize(plan: Plan, clients: Clients, progress: Progress) -> Made:
             _arenas(plan, clients, Bar(progress, "arenas", plan.train_arenas + plan.test_arenas))
         )
         rest = together.create_task(_tools_and_trajectories(plan, clients, progress))
-    published, oracle_reward, refused = arenas.result()
+    published, refused = arenas.result()
+    seen = {arena.spec.prompt for arena in published if arena.spec.split is Split.TRAIN}
     servers, kept, dropped, tool_results = rest.result()
     return Made(
         servers=[server.id for server in servers],
         tools=sum(len(server.tools) for server in servers),
-        arenas=published,
-        oracle_reward=oracle_reward,
+        arenas=[arena.id for arena in published],
+        oracle_reward=min((arena.soundness.oracle_reward for arena in published), default=0.0),
+        held_out_seen=sum(arena.spec.split is not Split.TRAIN and arena.spec.prompt in seen for arena in published),
         refused=refused,
         kept=kept,
         dropped=dropped,
@@ -63,19 +67,19 @@ async def synthesize(plan: Plan, clients: Clients, progress: Progress) -> Made:
     )
 
 
-async def _arenas(plan: Plan, clients: Clients, bar: Bar) -> tuple[list[str], float, dict[str, int]]:
+async def _arenas(plan: Plan, clients: Clients, bar: Bar) -> tuple[list[Arena], dict[str, int]]:
     jobs = await _done(clients, plan.arena_jobs(), bar, "published")
-    published = sorted({str(j.outcome["arena_id"]) for j in jobs.values() if j.status is JobStatus.DONE})
+    ids = sorted({str(j.outcome["arena_id"]) for j in jobs.values() if j.status is JobStatus.DONE})
     room = asyncio.Semaphore(8)
 
-    async def oracle(arena_id: str) -> float:
+    async def whole(arena_id: str) -> Arena:
         async with room:
-            return (await clients.envs.get(f"/arenas/{arena_id}/full", Arena)).soundness.oracle_reward
+            return await clients.envs.get(f"/arenas/{arena_id}/full", Arena)
 
-    rewards = await asyncio.gather(*(oracle(arena_id) for arena_id in published))
+    published = await asyncio.gather(*map(whole, ids))
     refused = _reasons(jobs)
     bar.end(f"{len(published)} published, {sum(refused.values())} refused")
-    return published, min(rewards, default=0.0), refused
+    return published, refused
 
 
 async def _tools_and_trajectories(

@@ -64,8 +64,8 @@ class Evaluated:
 
     sampled: EvaluationResult
     """Sampled at temperature 1 with several seeds: what RL trains."""
-    greedy: EvaluationResult
-    """Always the likeliest token."""
+    greedy: EvaluationResult | None
+    """Always the likeliest token; not asked of an untrained model."""
 
 
 async def evaluate(plan: Plan, clients: Clients, policies: dict[str, str], progress: Progress) -> dict[str, Evaluated]:
@@ -74,7 +74,8 @@ async def evaluate(plan: Plan, clients: Clients, policies: dict[str, str], progr
     results: dict[str, Evaluated] = {}
     for name, policy in policies.items():
         sampled = await _evaluate(clients, plan.evaluation(policy))
-        greedy = await _evaluate(clients, plan.evaluation(policy, greedy=True))
+        trained = plan.eval_greedy and policy != BASE
+        greedy = await _evaluate(clients, plan.evaluation(policy, greedy=True)) if trained else None
         results[name] = Evaluated(sampled=sampled, greedy=greedy)
         bars[name].end(f"mean F1 {sampled.f1:.3f} in {sampled.episodes} episodes")
     return results
