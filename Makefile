@@ -3,9 +3,12 @@
 SHELL := bash
 PY := .venv/bin/python
 ASTRA := .venv/bin/astra
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow"
+# What touches a database or Redis: once more, on the real ones.
+STORED := libs $(wildcard services/*/tests/test_*.py)
 MEMBERS := $(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
 
-.PHONY: help setup demo test check fmt specs pins e2e up down clean
+.PHONY: help setup demo test check fmt specs pins bench e2e up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' Makefile
@@ -20,8 +23,8 @@ demo: setup ## The main job: real tools to a trained agent, in 12 minutes on 2 c
 	$(ASTRA) demo
 
 test: setup check ## Every test that needs no Docker: on SQLite, then on a Postgres and a Redis that it starts
-	$(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow"
-	$(PY) scripts/with_services.py -- $(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow" $(ON_POSTGRES)
+	$(PYTEST)
+	$(PY) scripts/with_services.py -- $(PYTEST) $(STORED)
 
 check: setup ## Format, lint, types, import contracts, committed specs
 	.venv/bin/ruff format --check -q .
@@ -38,6 +41,9 @@ specs: setup ## Write the generated files anew: OpenAPI, JSON Schemas, the table
 
 e2e: setup ## The whole system in containers: build, start, play an arena, restart everything (needs a Docker engine)
 	ASTRA_REQUIRE_DOCKER=1 $(PY) -m pytest -m compose --timeout 1800 tests/e2e
+
+bench: setup ## What a step costs beside a bare route and beside OpenEnv: out/bench/env.json
+	$(PY) -m tests.bench.env
 
 pins: ## Resolve every dependency anew and write the exact versions into pyproject.toml
 	PATH=$(CURDIR)/.venv/bin:$$PATH $(PY) scripts/pins.py
