@@ -20,6 +20,8 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
 _TEMPLATES.filters["json"] = canonical_json
+# What an agent or a tool wrote cannot close the tags that it stands in.
+_TEMPLATES.filters["fenced"] = lambda text: text.replace("</", "<\u200b/")
 
 
 def render(prompt: Prompt) -> list[dict[str, Any]]:
