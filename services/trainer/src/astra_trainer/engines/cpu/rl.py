@@ -124,6 +124,8 @@ def run_rl(task: EngineTask, config: RLConfig, folder: Path, stop: Stop) -> None
     assert task.base is not None, "reinforcement starts from a policy"
     model, vocabulary = load_policy(task.base)
     arenas = read_arenas(folder)
+    if config.arenas is not None and config.arenas < len(arenas):
+        arenas = sorted(random.Random(config.seed).sample(arenas, config.arenas))
     episodes = config.groups * config.group_size
     micro = max(size for size in range(1, min(MICRO_BATCH, episodes) + 1) if episodes % size == 0)
     arguments = GRPOConfig(
