@@ -50,7 +50,7 @@ class RLConfig(Request):
     """Episodes an arena."""
     arenas: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Arenas to practise in, drawn by the seed; null for all. Fewer come round more often in a short run."""
-    learning_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 2e-4
+    learning_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 8e-4
     temperature: Annotated[float, Field(gt=0, le=5, allow_inf_nan=False)] = 1.0
     max_turns: Annotated[int, Field(ge=1, le=64)] = 8
     max_new_tokens: Annotated[int, Field(ge=8, le=8_192)] = 96

@@ -18,7 +18,7 @@ NAMES = {"base": "untrained", "sft": "SFT", "rl": "SFT + RL"}
 def demo(
     arenas: Annotated[
         int, typer.Option(min=8, max=20_000, help="Arenas to try for training; an eighth more are held out.")
-    ] = 480,
+    ] = 400,
     trajectories: Annotated[int, typer.Option(min=1, max=5_000, help="Trajectories to try.")] = 48,
     seed: Annotated[int, typer.Option(min=0, max=10_000, help="The same seed makes the same arenas.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for report.json and learning.png.")] = Path("out/demo"),

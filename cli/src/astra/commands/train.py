@@ -63,7 +63,7 @@ async def rl(
     max_seconds: MaxSeconds = None,
     groups: Annotated[int, typer.Option(min=1, help="Arenas a step.")] = 16,
     group_size: Annotated[int, typer.Option(min=2, help="Episodes an arena.")] = 8,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Step size.")] = 2e-4,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Step size.")] = 8e-4,
     temperature: Annotated[float, typer.Option(min=0, help="Of the episodes.")] = 1.0,
     key: KeyOption = None,
     wait: Wait = True,
