@@ -45,10 +45,13 @@ def later(server: Any, seconds: float) -> None:
 
 
 def kill_runners() -> None:
-    """Every process of the sandboxes of this process, at once."""
-    for process in psutil.Process().children(recursive=True):
+    """Every process of the sandboxes of this process, at once; other tests' services are its children too."""
+    for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+            if "inside" in child.cmdline():
+                for process in (*child.children(recursive=True), child):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
 
 
 async def test_the_same_step_id_gives_the_same_bytes_and_runs_nothing(server: Any, counter: Json) -> None:
