@@ -4,7 +4,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Thread
 from typing import Any
 
@@ -39,9 +39,8 @@ NO_JSON = [
 ]
 
 
-@pytest.fixture(scope="module")
-def app(service: str, make_app: Callable[..., FastAPI]) -> FastAPI:
-    return make_app(service, **QUIET.get(service, {}))
+NEIGHBOURS = {"trainer": ("env-server", "synth-worker")}
+"""Services that a route reads from: without them it is right to answer 503."""
 
 
 @contextmanager
@@ -57,6 +56,16 @@ def serving(app: FastAPI) -> Iterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def app(service: str, make_app: Callable[..., FastAPI]) -> Iterator[FastAPI]:
+    with ExitStack() as stack:
+        urls = {
+            f"{name.replace('-', '_')}_url": stack.enter_context(serving(make_app(name, **QUIET.get(name, {}))))
+            for name in NEIGHBOURS.get(service, ())
+        }
+        yield make_app(service, **QUIET.get(service, {}), **urls)
 
 
 @pytest.fixture(scope="module")
