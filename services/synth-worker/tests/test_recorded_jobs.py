@@ -85,10 +85,11 @@ def replay(
             cassette=tape,
             cassette_mode="replay",
         )
-        urls = (worker.url, env_server.url)
-        clients = [httpx2.Client(base_url=url, timeout=120, trust_env=False) for url in urls]
-        opened.extend([endpoint, *clients])
-        return Replay(*clients, endpoint)
+        synth, envs = (
+            httpx2.Client(base_url=url, timeout=120, trust_env=False) for url in (worker.url, env_server.url)
+        )
+        opened.extend([endpoint, synth, envs])
+        return Replay(synth, envs, endpoint)
 
     yield begin
     for each in opened:
