@@ -34,7 +34,14 @@ asyncio.run(main())
 
 def start_server(tier: str) -> subprocess.Popen[bytes]:
     """A process that opens a sandbox, has a tool spin in it, and says so on its output."""
-    return subprocess.Popen([sys.executable, "-c", SERVER, tier], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVER, tier], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=_hears_sigint
+    )
+
+
+def _hears_sigint() -> None:
+    # Where the tests run in the background of a shell, SIGINT is ignored, and children would inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
