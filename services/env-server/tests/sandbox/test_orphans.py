@@ -35,7 +35,10 @@ asyncio.run(main())
 def start_server(tier: str) -> subprocess.Popen[bytes]:
     """A process that opens a sandbox, has a tool spin in it, and says so on its output."""
     return subprocess.Popen(
-        [sys.executable, "-c", SERVER, tier], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=_hears_sigint
+        [sys.executable, "-c", SERVER, tier],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_hears_sigint,
     )
 
 
