@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,12 +47,16 @@ def later(server: Any, seconds: float) -> None:
 
 def kill_runners() -> None:
     """Every process of the sandboxes of this process, at once; other tests' services are its children too."""
+    doomed: list[psutil.Process] = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):
             if "inside" in child.cmdline():
-                for process in (*child.children(recursive=True), child):
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        process.kill()
+                doomed += [child, *child.children(recursive=True)]
+    # Stopped first: a warden that sees its zygote die while it still lives would blame the code.
+    for sign in (signal.SIGSTOP, signal.SIGKILL):
+        for process in doomed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(sign)
 
 
 async def test_the_same_step_id_gives_the_same_bytes_and_runs_nothing(server: Any, counter: Json) -> None:
