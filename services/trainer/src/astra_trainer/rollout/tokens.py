@@ -47,7 +47,16 @@ def check_mask(tokenizer: Tokenizer, tokens: Tokens, messages: Sequence[Message]
     hold no more and no less than the rest. Raises `Invalid`.
     """
     spans = render(messages, tools)
-    wanted = [span.text for span in spans if span.trained]
+    text = "".join(span.text for span in spans)
+    kept = tokenizer.decode(tokens.ids)
+    if not text.startswith(kept):
+        raise Invalid("the tokenizer does not give back the text that it was given: no mask can be trusted")
+    # A conversation that was cut has fewer turns; those that it has must all be there, and whole.
+    wanted, end = list[str](), 0
+    for span in spans:
+        end += len(span.text)
+        if span.trained and end <= len(kept):
+            wanted.append(span.text)
     found, run = [], list[int]()
     for position, token in enumerate(tokens.ids):
         if tokens.trained[position]:
@@ -55,10 +64,7 @@ def check_mask(tokenizer: Tokenizer, tokens: Tokens, messages: Sequence[Message]
         if run and (not tokens.trained[position] or position + 1 == len(tokens)):
             found.append(tokenizer.decode(run))
             run = []
-    if found != wanted[: len(found)] or not found:
+    if found != wanted or not found:
         raise Invalid(f"the loss mask is wrong: it trains on {found!r:.300}, the assistant wrote {wanted!r:.300}")
-    text = "".join(span.text for span in spans)
-    if not text.startswith(tokenizer.decode(tokens.ids)):
-        raise Invalid("the tokenizer does not give back the text that it was given: no mask can be trusted")
     if any(GENERATION_PROMPT in turn or not turn.endswith(TURN_END) for turn in found):
         raise Invalid("the loss mask reaches over the end of an assistant turn")
