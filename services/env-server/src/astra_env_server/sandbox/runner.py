@@ -80,7 +80,8 @@ class Runner:
     @property
     def alive(self) -> bool:
         """Whether it can fork another session."""
-        return self._process.returncode is None and self._link.error is None and self._closing is None
+        running = self._process.returncode is None and self._link.error is None and self._closing is None
+        return running and not _has_exited(self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -200,3 +201,11 @@ async def _first_bytes(stream: asyncio.StreamReader | None) -> str:
     while stream is not None and (part := await stream.read(_STDERR_BYTES)):
         kept = (kept + part)[:_STDERR_BYTES]
     return kept.decode("utf-8", "replace").strip()
+
+
+def _has_exited(pid: int) -> bool:
+    """Whether the process is dead, though the event loop may not have heard of it yet."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
