@@ -39,8 +39,8 @@ NO_JSON = [
 ]
 
 
-NEIGHBOURS = {"trainer": ("env-server", "synth-worker")}
-"""Services that a route reads from: without them it is right to answer 503."""
+NEIGHBOURS = {"trainer": ("env-server", "synth-worker"), "synth-worker": ("tool-registry", "env-server")}
+"""Services that a route, or /readyz, reads from: without them it is right to answer 503."""
 
 
 @contextmanager
