@@ -284,11 +284,12 @@ async def test_a_step_before_the_first_reset_is_a_conflict(server: Any, counter:
     assert (empty["episode"], empty["steps"], len(empty["messages"])) == (0, [], 1)
 
 
-async def test_a_client_that_hangs_up_leaves_nothing_half_done(server: Any, counter: Json) -> None:
-    play = await server.play(await server.publish(counter))
+async def test_a_client_that_hangs_up_leaves_nothing_half_done(server: Any, make_arena: Any) -> None:
+    code = COUNTER.replace("    global n\n", "    global n\n    import time\n    time.sleep(0.2)\n")
+    play = await server.play(await server.publish(make_arena(code, {"by": 4321}, 8642)))
     body = {"action": {"tool_calls": [{"name": "count", "arguments": {"by": 1}}] * 3}, "step_id": "one"}
     task = asyncio.create_task(play.send("POST", "/step", json=body))
-    await asyncio.sleep(0.002)
+    await asyncio.sleep(0.3)  # in the middle of the second call
     task.cancel()
     with pytest.raises((asyncio.CancelledError, httpx2.HTTPError)):
         await task

@@ -1,11 +1,14 @@
 """Which runner serves whom: one arena for life, room made for new ones, spares kept ready."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from astra_env_server.sandbox.base import Sandbox, SandboxFull, SandboxLost
+from astra_env_server.sandbox.base import BundleRejected, Sandbox, SandboxFull, SandboxLost
 from astra_env_server.sandbox.launch import Tier
 from astra_env_server.sandbox.opening import open_sandbox
 from astra_env_server.sandbox.pool import PoolSize
@@ -67,6 +70,24 @@ async def test_spares_wait_and_are_replaced() -> None:
         session = await sandbox.open(tool("return 1"), 0)
         await until(sandbox, warm=2, runners=3)
         await session.close()
+
+
+async def test_a_spare_that_is_killed_while_it_imports_is_not_the_codes_fault(tier: Tier) -> None:
+    sandbox = await open_sandbox(tier, LIMITS, PoolSize(max_runners=4, warm=1))
+    try:
+        await until(sandbox, warm=1)
+        (spare,) = sandbox._ready  # type: ignore[attr-defined]
+        opening = asyncio.create_task(
+            sandbox.open(bundle(probe="import time\ntime.sleep(0.5)\ndef probe(): return 1"), 0)
+        )
+        await asyncio.sleep(0.25)
+        os.kill(spare.pid, signal.SIGKILL)
+        session = await opening
+        assert runner_of(session) != spare.pid
+        with pytest.raises(BundleRejected, match="ended its process"):
+            await sandbox.open(bundle(probe="import os\nos._exit(137)"), 0)
+    finally:
+        await sandbox.close()
 
 
 async def test_many_who_want_a_new_arena_at_once_share_one_import() -> None:

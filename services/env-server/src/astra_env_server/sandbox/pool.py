@@ -118,18 +118,22 @@ class LocalSandbox:
         return await asyncio.shield(claim)
 
     async def _claim(self, bundle: Bundle) -> Runner:
-        runner: Runner | None = None
         try:
-            runner = await self._unclaimed()
-            await runner.claim(bundle)
+            for last in (False, False, True):
+                runner = await self._unclaimed()
+                try:
+                    await runner.claim(bundle)
+                    return runner
+                except BaseException as error:
+                    self._end_later(runner)
+                    if last or not isinstance(error, SandboxLost):
+                        raise
+            raise AssertionError("the loop returns or raises")
         except BaseException:
             self._claims.pop(bundle.key, None)
-            if runner is not None:
-                self._end_later(runner)
             raise
         finally:
             self._refill_later()
-        return runner
 
     async def _unclaimed(self) -> Runner:
         while True:

@@ -1,6 +1,7 @@
 """One runner seen from the host: the process tree that serves one arena, from start to kill."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -89,7 +90,7 @@ class Runner:
         return self._process.pid
 
     async def claim(self, bundle: Bundle) -> None:
-        """Have it import the code, for good. Raises BundleRejected, SandboxLost."""
+        """Have it import the code, for good. Raises BundleRejected; SandboxLost when it was killed meanwhile."""
         try:
             tools = [[tool.name, tool.code] for tool in bundle.tools]
             claim = b"C" + json.dumps({"tools": tools}, ensure_ascii=False).encode("utf-8")
@@ -107,6 +108,8 @@ class Runner:
         except WireError as error:
             raise BundleRejected(None, f"the code broke the wire on import: {error}") from None
         except WireClosed:
+            if await self._was_killed():
+                raise SandboxLost("the runner was killed while it imported the code") from None
             raise BundleRejected(None, "the code ended its process on import") from None
         verdict = _verdict(answer)
         if not verdict.get("ok"):
@@ -167,6 +170,18 @@ class Runner:
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
+
+    async def _was_killed(self) -> bool:
+        """Whether the tree ended by a signal to its first process, which the code inside cannot reach.
+
+        When it is the code that ends its process, the warden sees that and leaves in order.
+        """
+        self._control.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                status = await self._process.wait()
+                return status < 0 or status == 128 + signal.SIGKILL
+        return False
 
     async def _hang_up(self) -> None:
         """When the first process ends, whoever ended it, let the warden end what may be left."""
