@@ -40,6 +40,7 @@ class LocalSandbox:
         self._retired: set[Runner] = set()
         self._refill: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        self._filling = asyncio.Lock()
         self._closed = False
 
     async def open(self, bundle: Bundle, seed: int) -> LocalSession:
@@ -76,8 +77,9 @@ class LocalSandbox:
 
     async def fill(self) -> None:
         """Start runners until as many wait as should; raises SandboxLost when they cannot be started."""
-        while not self._closed and len(self._ready) < self._size.warm and self._places < self._size.max_runners:
-            self._ready.append(await self._start())
+        async with self._filling:  # two at once would start one too many
+            while not self._closed and len(self._ready) < self._size.warm and self._places < self._size.max_runners:
+                self._ready.append(await self._start())
 
     async def drop_idle(self) -> None:
         """End the runner that was used least recently, of those without sessions; raises SandboxFull when all have."""
