@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 import structlog
@@ -23,6 +24,7 @@ from astra_env_server.envs.play import play
 from astra_env_server.envs.repository import EnvRepository, EnvRow
 from astra_env_server.metrics import Metrics
 from astra_env_server.sandbox.base import Sandbox, SandboxError, SandboxFull, Session
+from astra_env_server.scoring.f1 import Tally
 
 log = structlog.get_logger()
 
@@ -90,8 +92,17 @@ class Envs:
         async with self._hold(env_id) as (_, row):
             return self._view(row)
 
+    async def arena(self, env_id: str) -> Playable:
+        """What the env is an instance of: its tools and its prompt."""
+        async with self._hold(env_id) as (_, row):
+            return await self._arenas.playable(row.arena_id)
+
     async def reset(self, env_id: str, request: ResetEnv) -> bytes:
-        """Begin an episode. Raises Gone, CapacityReached, Unavailable."""
+        """Begin an episode; the reply as JSON. Raises Gone, CapacityReached, Unavailable."""
+        return replies.reset_reply(*await self.begin(env_id, request))
+
+    async def begin(self, env_id: str, request: ResetEnv) -> tuple[Playable, Tally]:
+        """Begin an episode, for a protocol with replies of its own. Raises as ``reset`` does."""
         if request.options:
             raise Invalid(f"body.options: {sorted(request.options)[:5]} are not known: no option is, leave them out")
         for _ in range(_TRIES):
@@ -104,6 +115,10 @@ class Envs:
 
     async def step(self, env_id: str, request: StepEnv) -> bytes:
         """Take a step, or give the stored reply to one already taken. Raises Gone, Conflict, CapacityReached."""
+        return replies.step_reply(await self.take(env_id, request))
+
+    async def take(self, env_id: str, request: StepEnv) -> dict[str, Any]:
+        """Take a step, for a protocol with replies of its own: the line of the log. Raises as ``step`` does."""
         began = time.perf_counter()
         action = request.action.model_dump_json().encode()
         digest = hashlib.sha256(action).hexdigest()
@@ -112,9 +127,9 @@ class Envs:
                 async with self._hold(env_id) as (env, row):
                     if (stored := await self._stored(env, row, request.step_id, digest)) is not None:
                         return stored
-                    reply = await self._step(env, row, request, action, digest)
+                    record = await self._step(env, row, request, action, digest)
                 self._metrics.step_seconds.observe(time.perf_counter() - began)
-                return reply
+                return record
             except Stale:
                 continue
         raise Conflict(f"env {env_id} is being moved on by another server")
@@ -184,7 +199,7 @@ class Envs:
             raise NotFound(f"no env {env_id!r}: POST /envs makes one")
         return row
 
-    async def _reset(self, env: LiveEnv, row: EnvRow, request: ResetEnv) -> bytes:
+    async def _reset(self, env: LiveEnv, row: EnvRow, request: ResetEnv) -> tuple[Playable, Tally]:
         _refuse_if_expired(row)
         if row.status != "open" and self._live.full:
             self._refuse_if_full()
@@ -203,7 +218,7 @@ class Envs:
         await env.close()
         env.row = replace(row, status="open", episode=row.episode + 1, seed=seed, steps=0, expires_at=until)
         env.episode, env.step_ids = episode, {}
-        return replies.reset_reply(arena, episode.tally)
+        return arena, episode.tally
 
     async def _start(self, episode: Episode) -> None:
         for last in (False, True):
@@ -215,7 +230,7 @@ class Envs:
                 if last:
                     raise Unavailable(f"the sandbox does not open a session: {error}") from error
 
-    async def _step(self, env: LiveEnv, row: EnvRow, request: StepEnv, action: bytes, digest: str) -> bytes:
+    async def _step(self, env: LiveEnv, row: EnvRow, request: StepEnv, action: bytes, digest: str) -> dict[str, Any]:
         _refuse_if_expired(row)
         if row.status != "open":
             raise Conflict(f"the episode of env {row.id} is over: reset it to begin another")
@@ -258,10 +273,10 @@ class Envs:
         self._metrics.steps.labels(step.error or "none").inc()
         if step.error is ErrorClass.INFRA:
             self._metrics.infra_failures.inc()
-        return replies.step_reply(record)
+        return record
 
-    async def _stored(self, env: LiveEnv, row: EnvRow, step_id: str | None, digest: str) -> bytes | None:
-        """The reply to a step of this name that was taken before."""
+    async def _stored(self, env: LiveEnv, row: EnvRow, step_id: str | None, digest: str) -> dict[str, Any] | None:
+        """The record of a step of this name that was taken before."""
         if step_id is None or row.episode == 0:
             return None
         if env.episode is None:
@@ -275,7 +290,8 @@ class Envs:
         if record is None:
             env.stale = True
             raise Stale
-        return replies.step_reply(orjson.loads(record))
+        found: dict[str, Any] = orjson.loads(record)
+        return found
 
     async def _recall_names(self, env: LiveEnv, row: EnvRow) -> None:
         lines = await self._repository.log(row.id, row.episode)
