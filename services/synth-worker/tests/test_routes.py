@@ -11,6 +11,7 @@ from astra_proto.errors import ErrorBody
 from astra_proto.jobs import Job, JobCounts, JobStatus, StageRecord
 from astra_proto.pages import Page
 from astra_proto.trajectories import Trajectory
+from astra_service import cursors
 from astra_synth_worker.app import create_app
 from astra_synth_worker.settings import Settings
 
@@ -101,8 +102,10 @@ async def test_jobs_that_are_none(client: httpx2.AsyncClient, job: Any) -> None:
             for path in ("/jobs", "/trajectories")
             for cursor in ("-1", "1.5", "x", "", "9" * 19, "9" * 500, "%C2%B2", "%00")
         ),
-        (f"/jobs?cursor={'9' * 18}", 200),
-        ("/jobs?limit=501", 422),
+        (f"/jobs?cursor={cursors.encode(2**31 - 1)}", 200),
+        (f"/jobs?cursor={cursors.encode(2**31)}", 422),
+        (f"/jobs?cursor={cursors.encode('7')}", 422),
+        ("/jobs?limit=1001", 422),
         ("/jobs?limit=0", 422),
         ("/no_such_route", 404),
     ],

@@ -49,5 +49,16 @@ def page(items: Sequence[Item], limit: int, key: Callable[[Item], str | int | Se
     return Page(items=shown, next_cursor=encode(*parts))
 
 
+def after_row(cursor: str | None) -> int:
+    """The row number in a cursor over numbered rows; 0, which comes before every row, for the first page."""
+    return 0 if cursor is None else int(decode(cursor, int)[0])
+
+
+def rows_page(rows: Sequence[tuple[int, Item]], limit: int) -> Page[Item]:
+    """The first ``limit`` of numbered rows as a page; the caller asked for one more, as for `page`."""
+    following = encode(rows[limit - 1][0]) if len(rows) > limit else None
+    return Page(items=[item for _, item in rows[:limit]], next_cursor=following)
+
+
 def _is_sane(part: str | int) -> bool:
     return abs(part) < 2**31 if isinstance(part, int) else part.isprintable()

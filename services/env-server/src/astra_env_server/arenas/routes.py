@@ -7,14 +7,13 @@ from astra_proto.envs import Demonstration
 from astra_proto.ids import ArenaId
 from astra_proto.pages import Page
 from astra_proto.soundness import SoundnessReport
+from astra_service.cursors import Cursor, Limit
 from fastapi import APIRouter, Query, Response
 
 from astra_env_server.resources import Here
 
 router = APIRouter(tags=["arenas"])
 
-Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="Items a page, at most.")]
 Domain = Annotated[str | None, Query(min_length=1, max_length=100, description="Only arenas of this domain.")]
 OfSplit = Annotated[Split | None, Query(description="Only arenas of this split.")]
 

@@ -9,8 +9,8 @@ import structlog
 from astra_proto.arenas import Arena, ArenaSpec, ArenaView, PublishReply, Split
 from astra_proto.errors import CapacityReached, NotFound, Unavailable, UnsoundArena
 from astra_proto.soundness import Check, SoundnessReport
+from astra_service import cursors
 
-from astra_env_server import cursors
 from astra_env_server.arenas.demonstration import demonstration
 from astra_env_server.arenas.playable import Playable, playable
 from astra_env_server.arenas.repository import ArenaRepository, ArenaRow
@@ -78,7 +78,7 @@ class Arenas:
 
     async def page(self, part: str, cursor: str | None, limit: int, split: Split | None, domain: str | None) -> str:
         """A page of one part of every arena (``view`` or ``demonstration``), as JSON."""
-        after = cursors.decode(cursor)
+        after = cursors.after(cursor)
         rows = await self._repository.page(part, after=after, limit=limit + 1, split=split, domain=domain)
         going_on = f'"{cursors.encode(rows[limit - 1][0])}"' if len(rows) > limit else "null"
         return f'{{"items":[{",".join(text for _, text in rows[:limit])}],"next_cursor":{going_on}}}'

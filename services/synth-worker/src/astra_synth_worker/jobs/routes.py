@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from astra_proto.ids import JobId
 from astra_proto.jobs import CreateJobs, Job, JobCounts, JobStatus, StageRecord
 from astra_proto.pages import Page
+from astra_service.cursors import Cursor, Limit
 from fastapi import APIRouter, Query
 
 from astra_synth_worker.jobs import service
 from astra_synth_worker.jobs.worker import TOPIC
-from astra_synth_worker.paging import Cursor, Limit
 from astra_synth_worker.state import StateDep
 
 router = APIRouter(tags=["jobs"])

@@ -6,10 +6,10 @@ from datetime import datetime
 from astra_proto.errors import Conflict, NotFound
 from astra_proto.jobs import CreateJob, CreateJobs, Job, JobCounts, JobStatus, StageRecord
 from astra_proto.pages import Page
+from astra_service import cursors
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from astra_synth_worker.jobs import repository
-from astra_synth_worker.paging import paged, row_after
 
 
 async def enqueue(session: AsyncSession, request: CreateJobs, now: datetime) -> Page[Job]:
@@ -41,13 +41,13 @@ async def listing(
     session: AsyncSession, kind: str | None, status: JobStatus | None, cursor: str | None, limit: int
 ) -> Page[Job]:
     """A page of jobs, oldest first."""
-    return paged(await repository.page(session, kind, status, row_after(cursor), limit + 1), limit)
+    return cursors.rows_page(await repository.page(session, kind, status, cursors.after_row(cursor), limit + 1), limit)
 
 
 async def stages(session: AsyncSession, job_id: str, cursor: str | None, limit: int) -> Page[StageRecord]:
     """A page of the job's stored stages. Raises :class:`NotFound`."""
     await get(session, job_id)
-    return paged(await repository.stages(session, job_id, row_after(cursor), limit + 1), limit)
+    return cursors.rows_page(await repository.stages(session, job_id, cursors.after_row(cursor), limit + 1), limit)
 
 
 async def counts(session: AsyncSession) -> JobCounts:

@@ -5,9 +5,9 @@ from typing import Annotated
 from astra_proto.ids import TrajectoryId
 from astra_proto.pages import Page
 from astra_proto.trajectories import Trajectory
+from astra_service.cursors import Cursor, Limit
 from fastapi import APIRouter, Query
 
-from astra_synth_worker.paging import Cursor, Limit
 from astra_synth_worker.state import StateDep
 from astra_synth_worker.trajectories import service
 

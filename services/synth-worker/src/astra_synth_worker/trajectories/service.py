@@ -3,9 +3,9 @@
 from astra_proto.errors import NotFound
 from astra_proto.pages import Page
 from astra_proto.trajectories import Trajectory
+from astra_service import cursors
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from astra_synth_worker.paging import paged, row_after
 from astra_synth_worker.trajectories import repository
 
 
@@ -19,4 +19,4 @@ async def get(session: AsyncSession, trajectory_id: str) -> Trajectory:
 
 async def listing(session: AsyncSession, kept: bool | None, cursor: str | None, limit: int) -> Page[Trajectory]:
     """A page of trajectories, oldest first."""
-    return paged(await repository.page(session, kept, row_after(cursor), limit + 1), limit)
+    return cursors.rows_page(await repository.page(session, kept, cursors.after_row(cursor), limit + 1), limit)
