@@ -114,7 +114,7 @@ def test_the_verdict_is_honest() -> None:
     assert "SFT gains 0.500" in told
     assert "more than the noise" in told
     assert "inside the noise" in told
-    assert "from 0.062 in its first quarter to 0.812" in told
+    assert "from 0.188 in the first half of its steps to 0.688" in told
     assert gain(result({}), base).mean == 0
     one = gain(result({"1": [1.0]}), result({"1": [0.0]}))
     assert one.low < 0, "one arena proves nothing"

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from astra.demo.report import Report
 
@@ -65,9 +66,10 @@ def _loss(axes: Axes, curve: list[tuple[int, float]]) -> None:
         steps, values = zip(*curve, strict=True)
         axes.plot(steps, values, color=SFT, linewidth=1.8)
         axes.set_yscale("log")
-        axes.annotate(
-            f"{values[-1]:.3f}", (steps[-1], values[-1]), xytext=(-4, 8), textcoords="offset points", ha="right"
-        )
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.text(0.97, 0.93, f"{values[-1]:.3f} at the end", transform=axes.transAxes, ha="right")
 
 
 def _reward(axes: Axes, curve: list[tuple[int, float]]) -> None:

@@ -135,9 +135,11 @@ def verdict(gains: Mapping[str, Gain], seeds: int, reward: Sequence[tuple[int, f
     """In words: what each stage of training gave, and whether that is more than chance."""
     told = [_told("SFT", "the untrained model", gains["sft_over_base"]), _told("RL", "SFT", gains["rl_over_sft"])]
     if len(reward) >= 4:
-        quarter = len(reward) // 4
-        first, last = (statistics.fmean(value for _, value in part) for part in (reward[:quarter], reward[-quarter:]))
-        told.append(f"RL's reward went from {first:.3f} in its first quarter to {last:.3f} in its last.")
+        half = len(reward) // 2
+        first, last = (statistics.fmean(value for _, value in part) for part in (reward[:half], reward[-half:]))
+        told.append(
+            f"RL's mean reward went from {first:.3f} in the first half of its steps to {last:.3f} in the second."
+        )
     return (
         " ".join(told) + f" The intervals cover held-out arenas, each averaged over {seeds} sampling "
         f"seed{'s' if seeds > 1 else ''}; each stage was trained once, so they do not cover another training run."
