@@ -7,7 +7,7 @@ from datetime import datetime
 from astra_service.database import Database
 from sqlalchemy import delete, insert, select, update
 
-from astra_env_server.envs.log import StepRow
+from astra_env_server.envs.log_entry import StepRow
 from astra_env_server.models import envs, steps
 
 

@@ -19,7 +19,7 @@ from astra_env_server.arenas.service import Arenas
 from astra_env_server.envs import replies
 from astra_env_server.envs.episode import Episode
 from astra_env_server.envs.live import LiveEnv, LiveEnvs
-from astra_env_server.envs.log import StepLog, StepRow
+from astra_env_server.envs.log_entry import StepLog, StepRow
 from astra_env_server.envs.play import play
 from astra_env_server.envs.repository import EnvRepository, EnvRow
 from astra_env_server.metrics import Metrics

@@ -1,0 +1,118 @@
+"""The step log on Postgres."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import structlog
+from astra_proto.errors import Unavailable
+from astra_service.database import Database
+
+from astra_env_server.envs.log_entry import Entry, StepRow, fail, settle
+
+log = structlog.get_logger()
+
+_WRITE = """
+WITH given AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::text[], $10::timestamptz[]
+    ) AS t (env_id, episode, "index", seed, step_id, digest, record, replayed, status, expires_at)
+), moved AS (
+    UPDATE env_server_envs AS e SET steps = g."index", status = g.status, expires_at = g.expires_at FROM given AS g
+    WHERE e.id = g.env_id AND e.episode = g.episode AND e.steps = g."index" - 1 AND e.status = 'open'
+    RETURNING e.id
+)
+INSERT INTO env_server_steps (env_id, episode, "index", seed, step_id, digest, record, replayed)
+SELECT g.env_id, g.episode, g."index", g.seed, g.step_id, g.digest, g.record, g.replayed
+FROM given AS g JOIN moved ON moved.id = g.env_id
+RETURNING env_id
+"""
+PATIENCE_S = 30.0
+"""How long a group of steps may take to be written."""
+_NOT_THE_DRIVERS = {"prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback"}
+"""Options of a URL that SQLAlchemy keeps for itself."""
+_GONE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+
+
+class PostgresStepLog:
+    """One statement, which is a transaction, for all steps that became ready while the one before was under way."""
+
+    def __init__(self, database: Database) -> None:
+        _, options = database.engine.dialect.create_connect_args(database.engine.url)
+        self._options = {name: value for name, value in options.items() if name not in _NOT_THE_DRIVERS}
+        self._connection: asyncpg.Connection | None = None
+        self._waiting: list[Entry] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def append(self, row: StepRow, status: str, expires_at: datetime) -> bool:
+        """See StepLog."""
+        loop = asyncio.get_running_loop()
+        entry = Entry(row, status, expires_at, loop.create_future())
+        self._waiting.append(entry)
+        if self._writer is None:
+            self._writer = loop.create_task(self._write_all())
+        return await entry.written
+
+    async def close(self) -> None:
+        """See StepLog."""
+        if self._writer is not None:
+            await self._writer
+        if self._connection is not None:
+            with contextlib.suppress(*_GONE, TimeoutError):
+                await self._connection.close(timeout=5)
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                entries, self._waiting = self._waiting, []
+                await self._write([entry for entry in entries if not entry.written.done()])
+        finally:
+            self._writer = None
+
+    async def _write(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        try:
+            written = await self._execute(entries)
+        except (*_GONE, TimeoutError) as error:
+            # Whether it was committed nobody knows; a retry with the same step_id finds out.
+            log.warning("step_log.failed", error=repr(error), steps=len(entries))
+            await self._hang_up()
+            fail(entries, Unavailable("the database does not take the step: try again", retry_after_s=1))
+        except Exception as error:
+            if len(entries) == 1:
+                fail(entries, error)
+                return
+            for entry in entries:  # one must not take the others with it
+                await self._write([entry])
+        else:
+            settle(entries, [entry.row.env_id in written for entry in entries])
+
+    async def _execute(self, entries: Sequence[Entry]) -> set[str]:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = self._connection = await asyncpg.connect(**self._options, timeout=PATIENCE_S)
+        rows = [entry.row for entry in entries]
+        found = await connection.fetch(
+            _WRITE,
+            [row.env_id for row in rows],
+            [row.episode for row in rows],
+            [row.index for row in rows],
+            [row.seed for row in rows],
+            [row.step_id for row in rows],
+            [row.digest for row in rows],
+            [row.record for row in rows],
+            [row.replayed for row in rows],
+            [entry.status for entry in entries],
+            [entry.expires_at for entry in entries],
+            timeout=PATIENCE_S,
+        )
+        return {record["env_id"] for record in found}
+
+    async def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
