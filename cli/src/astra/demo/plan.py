@@ -33,8 +33,8 @@ class Plan(BaseModel):
     rl_seconds: float
     episodes: dict[str, int] = {}
     """What RL and evaluation do otherwise than they would by default, such as ``max_turns``."""
-    groups: dict[str, int] = {}
-    """What RL's batches have otherwise than by default."""
+    practice: dict[str, float] = {}
+    """What RL does otherwise than by default, such as ``learning_rate``."""
     eval_arenas: int
     eval_seeds: tuple[int, ...]
     eval_greedy: bool
@@ -75,7 +75,7 @@ class Plan(BaseModel):
     def rl(self, base: str) -> CreateRun:
         """The reinforcement learning run on top of ``base``."""
         asked = {"base": base, "seed": self.seed, "max_steps": self.rl_steps, "max_seconds": self.rl_seconds}
-        return self._run(RLConfig.model_validate({**asked, **self.groups, **self.episodes}))
+        return self._run(RLConfig.model_validate({**asked, **self.practice, **self.episodes}))
 
     def evaluation(self, policy: str, *, greedy: bool = False) -> CreateEvaluation:
         """A policy on the held-out arenas: sampled as it was trained, with each seed, or always its likeliest token."""
@@ -107,7 +107,7 @@ def whole(seed: int, arenas: int, trajectories: int) -> Plan:
     return Plan(
         seed=seed, train_arenas=arenas, test_arenas=max(20, arenas // 8), trajectories=trajectories, servers=4,
         domains=DOMAINS, sft_steps=600, sft_seconds=240, rl_steps=30, rl_seconds=220,
-        groups={"arenas": 128, "learning_rate": 4e-4}, eval_arenas=48, eval_seeds=(0, 1), eval_greedy=True,
+        practice={"arenas": 128, "learning_rate": 4e-4}, eval_arenas=48, eval_seeds=(0, 1), eval_greedy=True,
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def fast(seed: int) -> Plan:
     return Plan(
         seed=seed, train_arenas=16, test_arenas=6, trajectories=6, servers=3,
         domains=DOMAINS, sft_steps=20, sft_seconds=240, rl_steps=2, rl_seconds=240,
-        groups={"groups": 2, "group_size": 2}, episodes={"max_turns": 2, "max_new_tokens": 24},
+        practice={"groups": 2, "group_size": 2}, episodes={"max_turns": 2, "max_new_tokens": 24},
         eval_arenas=4, eval_seeds=(0, 1), eval_greedy=False,
     )  # fmt: skip
 
