@@ -103,8 +103,9 @@ class Gate:
         return replay
 
 
-def check_json(body: bytes) -> None:
-    """Refuse what Python's parser would let through and a database or another client would not.
+def check_json(body: bytes) -> Any:
+    """The value in it. Refuses, with Malformed, what Python's parser would let through and a database or another
+    client would not.
 
     Invalid UTF-8, NaN and Infinity, lone surrogates, NUL characters, nesting deeper than 64.
     """
@@ -116,6 +117,7 @@ def check_json(body: bytes) -> None:
         raise Malformed("the body holds a NUL character (\\u0000): leave it out")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
+    return value
 
 
 def _has_nul(value: Any) -> bool:

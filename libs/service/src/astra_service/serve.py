@@ -61,5 +61,7 @@ def run(settings: S, create_app: Callable[[S], FastAPI]) -> None:
         timeout_graceful_shutdown=5,
         ws_ping_interval=60,
         ws_ping_timeout=300,
+        ws_max_size=2 * settings.max_body_bytes,  # up to the first half an error tells what is wrong
+        ws_per_message_deflate=False,  # costs more than a step, and 100 KiB for each connection
     )
     uvicorn.Server(config).run(sockets=[listener])

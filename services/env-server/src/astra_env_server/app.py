@@ -23,6 +23,7 @@ from astra_env_server.envs.service import Envs
 from astra_env_server.gate.evidence import Limits as GateLimits
 from astra_env_server.metrics import Metrics
 from astra_env_server.models import metadata
+from astra_env_server.protocols import openenv
 from astra_env_server.readiness import SandboxCheck
 from astra_env_server.resources import Resources
 from astra_env_server.sandbox.base import Limits
@@ -56,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         checks=checks,
     )
-    for routes in (arena_routes, env_routes, code_routes):
+    for routes in (arena_routes, env_routes, code_routes, openenv):
         app.include_router(routes.router)
     return app
 

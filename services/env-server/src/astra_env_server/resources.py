@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from astra_env_server.arenas.service import Arenas
 from astra_env_server.code_runs.service import CodeRuns
@@ -19,8 +20,8 @@ class Resources:
     code_runs: CodeRuns
 
 
-async def _resources(request: Request) -> Resources:
-    found = request.app.state.resources
+async def _resources(connection: HTTPConnection) -> Resources:
+    found = connection.app.state.resources
     assert isinstance(found, Resources), "the lifespan of the application is not running"
     return found
 
