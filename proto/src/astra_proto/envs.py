@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from astra_proto.arenas import Split
 from astra_proto.base import Record, Reply, Request
+from astra_proto.errors import ErrorBody
 from astra_proto.ids import ArenaId, EnvId
 from astra_proto.messages import Message, ToolMessage, ToolSpec
 
@@ -18,9 +19,20 @@ class RewardMode(StrEnum):
     """When an episode pays."""
 
     DELTA = "delta"
-    """Each step pays the change in F1; the sum over an episode is its F1 whenever one stops."""
+    """Each step pays the change in the score; the sum over an episode is its score whenever one stops."""
     TERMINAL = "terminal"
-    """Nothing until the end, then F1."""
+    """Nothing until the end, then the score."""
+
+
+class Score(StrEnum):
+    """What an episode pays."""
+
+    F1 = "f1"
+    """Both of the others at once (paper §4.2)."""
+    RECALL = "recall"
+    """What was solved, whatever it cost: for ablation."""
+    PRECISION = "precision"
+    """How few calls were wasted, whatever was left unsolved: for ablation. A wasted call pays less than nothing."""
 
 
 class ErrorClass(StrEnum):
@@ -55,6 +67,7 @@ class CreateEnv(Request):
     ttl_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 900.0
     """Seconds without a call after which the env expires."""
     reward_mode: RewardMode = RewardMode.DELTA
+    score: Score = Score.F1
     final_answer: bool = False
     """Count the final answer as one more sub-task: a right one as if solved by one call, a wrong one costs nothing."""
 
@@ -70,6 +83,7 @@ class EnvView(Reply):
     max_steps: int
     ttl_s: float
     reward_mode: RewardMode
+    score: Score
     final_answer: bool
     isolation: str
     """The tier that its tools run in."""
@@ -113,6 +127,33 @@ class StepEnv(Request):
     step_id: StepId | None = None
     timeout_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] | None = None
     """Seconds each tool call of this step may take; the server's own limit caps it."""
+
+
+class BatchItem(StepEnv):
+    """One step of a batch."""
+
+    env_id: EnvId
+
+
+class BatchStep(Request):
+    """Steps of many envs. Those of one env are taken in order, those of different envs at the same time."""
+
+    steps: Annotated[list[BatchItem], Field(min_length=1, max_length=1_024)]
+
+
+class ForkEnv(Request):
+    """Where the new env begins."""
+
+    at_step: Annotated[int, Field(ge=0, le=256)] | None = None
+    """Steps of the episode that it has behind it: 0 is just after the reset. Without it, all of them."""
+
+
+class RegradeEnv(Request):
+    """How to score; what is left out stays as the env has it."""
+
+    reward_mode: RewardMode | None = None
+    score: Score | None = None
+    final_answer: bool | None = None
 
 
 class Observation(Record):
@@ -160,6 +201,49 @@ class StepReply(Reply):
     truncated: bool
     done: bool
     info: Info
+
+
+class BatchResult(Reply):
+    """What became of one step of a batch: a reply, or the error that the step alone would have met."""
+
+    env_id: str
+    status: int
+    """The HTTP status that the step alone would have been answered with."""
+    reply: StepReply | None
+    error: ErrorBody | None
+
+
+class BatchReply(Reply):
+    """One result for each step, in the order in which they were sent."""
+
+    results: list[BatchResult]
+
+
+class RegradedStep(Record):
+    """A step, scored anew."""
+
+    index: int
+    given: float
+    """The reward that was given."""
+    reward: float
+    """What it would be given now."""
+    info: Info
+
+
+class RegradeReply(Reply):
+    """An episode, scored anew from its log. Nothing was run, nothing was changed."""
+
+    env_id: EnvId
+    arena_id: ArenaId
+    episode: int
+    reward_mode: RewardMode
+    score: Score
+    final_answer: bool
+    given: float
+    """The sum of the rewards that were given."""
+    reward: float
+    """The sum of those that would be now."""
+    steps: list[RegradedStep]
 
 
 class StepRecord(Record):

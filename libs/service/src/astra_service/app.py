@@ -1,7 +1,7 @@
 """The application every service builds on: errors in one shape, health, readiness, metrics."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -94,12 +94,16 @@ async def _astra_error(_request: Request, error: Exception) -> Response:
 
 async def _validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = error.errors()
+    return error_response(invalid(error.errors()))
+
+
+def invalid(problems: Sequence[Mapping[str, Any]], within: tuple[str, ...] = ()) -> AstraError:
+    """What is answered to what pydantic found wrong. ``within`` stands before each place: ``("body",)``."""
     if any(p["type"] == "json_invalid" for p in problems):
-        return error_response(Malformed())
-    told = "; ".join(f"{'.'.join(str(part) for part in p['loc'])}: {p['msg']}" for p in problems[:5])
+        return Malformed()
+    told = "; ".join(f"{'.'.join(str(part) for part in (*within, *p['loc']))}: {p['msg']}" for p in problems[:5])
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-    return error_response(Invalid((told + more).encode("utf-8", "replace").decode()))
+    return Invalid((told + more).encode("utf-8", "replace").decode())
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """One way to Postgres and to SQLite: engine, sessions, migrations, and the two statements that differ."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from sqlalchemy import JSON, DateTime, Dialect, FromClause, MetaData, TypeDecora
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """A JSON column: JSONB where there is one."""
@@ -42,6 +43,25 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         if self.is_sqlite:
             tune_sqlite(self.engine.sync_engine)
+        self.turn = asyncio.Lock()
+        """Held by the one who writes to SQLite: waiting here is fair and costs nothing, SQLite's own waiting is not."""
+        self._reading = self.engine.execution_options(astra_reads=True)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction on a bare connection: commits at the end of the block, rolls back if it raises."""
+        if not self.is_sqlite:
+            async with self.engine.begin() as connection:
+                yield connection
+            return
+        async with self.turn, self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A bare connection to read with: on SQLite it waits for no writer."""
+        async with self._reading.begin() as connection:
+            yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -122,4 +142,5 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE: two writers wait for each other, instead of one failing when it upgrades its read lock.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get("astra_reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,8 +1,8 @@
 """What stands before every route: the token, the size and strictness of bodies, metrics and log context."""
 
 import hmac
+import os
 import time
-import uuid
 from typing import Any
 
 import orjson
@@ -11,6 +11,8 @@ from astra_proto.errors import AstraError, Malformed, TooLarge, Unauthorized
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from astra_service.outage import outage
 
 log = structlog.get_logger()
 
@@ -35,13 +37,14 @@ class Gate:
             registry=registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer it with an error."""
         if scope["type"] != "http":
             await self._websocket(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), 0
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -49,16 +52,29 @@ class Gate:
                 status = message["status"]
             await send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=uuid.uuid4().hex[:12])
+        structlog.contextvars.bind_contextvars(request_id=os.urandom(6).hex())
         try:
             self._check_token(scope)
             await self._app(scope, await self._checked_body(scope, receive), watch)
         except AstraError as error:
             await error_response(error)(scope, receive, watch)
+        except Exception as error:
+            down = outage(error)
+            if down is None or status:
+                raise
+            log.warning("database.unavailable", path=scope["path"], error=repr(error)[:500])
+            await error_response(down)(scope, receive, watch)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
-            self._seen.labels(scope["method"], route, str(status)).inc()
-            self._took.labels(scope["method"], route).observe(time.perf_counter() - began)
+            self._count(scope["method"], getattr(scope.get("route"), "path", "unmatched"), status or 500, began)
+
+    def _count(self, method: str, route: str, status: int, began: float) -> None:
+        # Looked up once: to find a metric by its labels costs more than to count.
+        known = self._known.get((method, route, status))
+        if known is None:
+            known = self._seen.labels(method, route, str(status)), self._took.labels(method, route)
+            self._known[method, route, status] = known
+        known[0].inc()
+        known[1].observe(time.perf_counter() - began)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -139,6 +155,13 @@ def _depth(value: Any) -> int:
             for child in (node.values() if isinstance(node, dict) else node)
         ]
     return deepest
+
+
+async def send_json(send: Send, body: bytes) -> None:
+    """Answer 200 with a body that is JSON already."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def error_response(error: AstraError) -> JSONResponse:

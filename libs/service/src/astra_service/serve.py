@@ -1,5 +1,6 @@
 """The command line of a service: `serve`, and a help text that lists its settings."""
 
+import gc
 import os
 import socket
 from collections.abc import Callable
@@ -58,10 +59,13 @@ def run(settings: S, create_app: Callable[[S], FastAPI]) -> None:
         app,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # nobody asks for the caller's address
         timeout_graceful_shutdown=5,
         ws_ping_interval=60,
         ws_ping_timeout=300,
         ws_max_size=2 * settings.max_body_bytes,  # up to the first half an error tells what is wrong
         ws_per_message_deflate=False,  # costs more than a step, and 100 KiB for each connection
     )
+    gc.collect()
+    gc.freeze()  # what is loaded stays: the collector need not look at it again in the middle of a request
     uvicorn.Server(config).run(sockets=[listener])

@@ -9,6 +9,7 @@ from astra_service.app import Check, build_app
 from astra_service.bus import open_bus
 from astra_service.database import Database
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from astra_env_server.arenas import routes as arena_routes
 from astra_env_server.arenas.repository import ArenaRepository
@@ -16,6 +17,7 @@ from astra_env_server.arenas.service import Arenas
 from astra_env_server.code_runs import routes as code_routes
 from astra_env_server.code_runs.service import CodeRuns
 from astra_env_server.envs import routes as env_routes
+from astra_env_server.envs.hot import HotPaths
 from astra_env_server.envs.log import open_step_log
 from astra_env_server.envs.reaper import reap_forever
 from astra_env_server.envs.repository import EnvRepository
@@ -59,6 +61,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for routes in (arena_routes, env_routes, code_routes, openenv):
         app.include_router(routes.router)
+    # Last of the list is nearest to the routes: the gate comes before it.
+    app.user_middleware.append(Middleware(HotPaths, envs=lambda: app.state.resources.envs))
     return app
 
 

@@ -52,6 +52,7 @@ envs = Table(
     Column("max_steps", Integer, nullable=False),
     Column("ttl_s", Float, nullable=False),
     Column("reward_mode", String(16), nullable=False),
+    Column("score", String(16), nullable=False, server_default="f1"),
     Column("final_answer", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),

@@ -13,6 +13,8 @@ from jsonschema.validators import extend
 from pydantic import JsonValue
 from referencing import Registry
 
+from astra_env_server.arenas.plain_schema import PlainSchema
+
 _NO_REMOTE: Registry[Any] = Registry()
 
 
@@ -39,10 +41,13 @@ class ArgumentSchema:
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self._validator = _Validator(parameters, registry=_NO_REMOTE)
+        self._plain = PlainSchema.read(parameters)
         self.names = list(parameters.get("properties", {}))
 
     def check(self, arguments: Mapping[str, JsonValue]) -> None:
         """Raise BadArguments, naming the field, unless the tool can take these."""
+        if self._plain is not None and self._plain.fits(arguments):
+            return
         if unknown := sorted(set(arguments) - set(self.names)):
             takes = ", ".join(self.names) or "no arguments"
             raise BadArguments(f"arguments: unexpected {', '.join(map(repr, unknown))[:200]}; this tool takes {takes}")

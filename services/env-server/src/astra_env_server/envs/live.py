@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from astra_env_server.envs.episode import Episode
@@ -50,25 +48,9 @@ class LiveEnvs:
         """Take in a new env."""
         self._envs[env_id] = env
 
-    @asynccontextmanager
-    async def hold(self, env_id: str) -> AsyncIterator[LiveEnv]:
+    def hold(self, env_id: str) -> "Held":
         """The env, locked. One that is not open when it is let go of is not kept."""
-        while True:
-            env = self._envs.setdefault(env_id, LiveEnv())
-            await env.lock.acquire()
-            if self._envs.get(env_id) is env:
-                break
-            env.lock.release()  # it was given up while we waited
-        self._envs.move_to_end(env_id)
-        try:
-            yield env
-        finally:
-            try:
-                if env.stale or env.row is None or env.row.status != "open":
-                    del self._envs[env_id]
-                    await env.close()
-            finally:
-                env.lock.release()
+        return Held(self, env_id)
 
     async def make_room(self) -> None:
         """Put down the envs used longest ago until no more are held than may be: their logs can rebuild them."""
@@ -87,3 +69,38 @@ class LiveEnvs:
         """Let go of every session."""
         envs, self._envs = list(self._envs.values()), OrderedDict()
         await asyncio.gather(*(env.close() for env in envs), return_exceptions=True)
+
+
+class Held:
+    """``async with`` an env. A class, for a step pays for it: a generator would cost ten times as much."""
+
+    __slots__ = ("_env", "_env_id", "_live")
+
+    def __init__(self, live: LiveEnvs, env_id: str) -> None:
+        self._live, self._env_id = live, env_id
+
+    async def __aenter__(self) -> LiveEnv:
+        """Wait for it."""
+        live, env_id = self._live, self._env_id
+        while True:
+            env = live._envs.get(env_id)
+            if env is None:
+                env = live._envs[env_id] = LiveEnv()
+            await env.lock.acquire()
+            if live._envs.get(env_id) is env:
+                break
+            env.lock.release()  # it was given up while we waited
+        live._envs.move_to_end(env_id)
+        self._env = env
+        return env
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of it."""
+        env, envs = self._env, self._live._envs
+        try:
+            if env.stale or env.row is None or env.row.status != "open":
+                if envs.get(self._env_id) is env:
+                    del envs[self._env_id]
+                await env.close()
+        finally:
+            env.lock.release()

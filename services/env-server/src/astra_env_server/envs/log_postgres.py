@@ -7,8 +7,8 @@ from datetime import datetime
 
 import asyncpg
 import structlog
-from astra_proto.errors import Unavailable
 from astra_service.database import Database
+from astra_service.outage import outage
 
 from astra_env_server.envs.log_entry import Entry, StepRow, fail, settle
 
@@ -81,7 +81,7 @@ class PostgresStepLog:
             # Whether it was committed nobody knows; a retry with the same step_id finds out.
             log.warning("step_log.failed", error=repr(error), steps=len(entries))
             await self._hang_up()
-            fail(entries, Unavailable("the database does not take the step: try again", retry_after_s=1))
+            fail(entries, outage(error) or error)
         except Exception as error:
             if len(entries) == 1:
                 fail(entries, error)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from astra_proto.errors import Unavailable
 from astra_service.database import Database
+from astra_service.outage import outage
 
 from astra_env_server.envs.log_entry import Entry, StepRow, fail, settle
 
@@ -38,11 +39,13 @@ class SqliteStepLog:
 
     def __init__(self, database: Database) -> None:
         self._path = str(database.engine.url.database)
+        self._turn = database.turn
         self._now = _connect(self._path, wait_s=0)
         self._patient: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="step-log")
         self._waiting: list[Entry] = []
         self._behind: asyncio.Task[None] | None = None
+        self._patience_s = PATIENCE_S
         self._unmoved = 0
         self._checkpoint: asyncio.Future[None] | None = None
 
@@ -65,38 +68,55 @@ class SqliteStepLog:
 
     def _flush(self) -> None:
         entries = self._take()
-        if not entries:
-            return
-        try:
-            outcomes = _write(self._now, entries)
-        except sqlite3.Error:
-            # Most likely locked. The thread waits for its turn; what becomes ready meanwhile waits for the thread.
+        if entries and (self._turn.locked() or not self._written(entries)):
             self._behind = asyncio.ensure_future(self._catch_up(entries))
-            return
-        settle(entries, outcomes)
-        self._count(len(entries))
 
     def _take(self) -> list[Entry]:
         entries, self._waiting = self._waiting, []
         return [entry for entry in entries if not entry.written.done()]
 
+    def _written(self, entries: list[Entry]) -> bool:
+        """Write at once. False if the database is not to be had at present, and then nothing is written."""
+        try:
+            outcomes = _write(self._now, entries)
+        except sqlite3.OperationalError:
+            return False
+        except Exception as error:
+            if len(entries) == 1:
+                fail(entries, error)
+                return True
+            alone = [entry for entry in entries if not self._written([entry])]  # one must not take the others with it
+            fail(alone, Unavailable("the database is not to be had: try again", retry_after_s=1))
+            return True
+        settle(entries, outcomes)
+        self._count(len(entries))
+        return True
+
     async def _catch_up(self, entries: list[Entry]) -> None:
-        loop = asyncio.get_running_loop()
+        """Write when our turn comes; what becomes ready meanwhile is written after it."""
         try:
             while entries:
-                try:
-                    settle(entries, await loop.run_in_executor(self._thread, self._write_patiently, entries))
-                    self._count(len(entries))
-                except sqlite3.Error as error:
-                    log.error("step_log.failed", error=repr(error), steps=len(entries))
-                    fail(entries, Unavailable(f"the step log cannot be written ({error}): try again", retry_after_s=1))
+                async with self._turn:
+                    if not self._written(entries):
+                        await self._written_patiently(entries)
                 entries = self._take()
         finally:
             self._behind = None
 
+    async def _written_patiently(self, entries: list[Entry]) -> None:
+        """Another process is writing, or worse: a thread waits for it."""
+        try:
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._write_patiently, entries)
+        except Exception as error:
+            log.error("step_log.failed", error=repr(error), steps=len(entries))
+            fail(entries, outage(error) or error)
+        else:
+            settle(entries, outcomes)
+            self._count(len(entries))
+
     def _write_patiently(self, entries: Sequence[Entry]) -> list[bool]:
         if self._patient is None:
-            self._patient = _connect(self._path, wait_s=PATIENCE_S)
+            self._patient = _connect(self._path, wait_s=self._patience_s)
         return _write(self._patient, entries)
 
     def _count(self, steps: int) -> None:
@@ -107,7 +127,7 @@ class SqliteStepLog:
 
     def _move(self) -> None:
         if self._patient is None:
-            self._patient = _connect(self._path, wait_s=PATIENCE_S)
+            self._patient = _connect(self._path, wait_s=self._patience_s)
         try:
             self._patient.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:

@@ -5,6 +5,7 @@ from astra_proto.envs import ErrorClass, RewardMode, StepEnv
 from astra_env_server.envs.episode import Episode, Lost, Result
 from astra_env_server.envs.replies import Reason, Step
 from astra_env_server.envs.repository import EnvRow
+from astra_env_server.scoring.f1 import Tally
 
 
 async def play(episode: Episode, row: EnvRow, request: StepEnv, action: bytes, call_timeout_s: float) -> Step:
@@ -29,19 +30,23 @@ async def play(episode: Episode, row: EnvRow, request: StepEnv, action: bytes, c
         episode.answer(request.action.content or "")
     index = row.steps + 1
     reason = _reason(episode, lost=lost, answered=answered, out_of_steps=index >= row.max_steps)
-    earned = episode.tally.f1 - before.f1
-    if row.reward_mode == RewardMode.TERMINAL:
-        earned = episode.tally.f1 if reason else 0.0
     return Step(
         index=index,
         step_id=request.step_id,
         action=action,
         call_ids=[call.id or f"call_{before.calls + n}" for n, call in enumerate(calls, start=1)],
         results=results,
-        reward=earned,
+        reward=pay(row.reward_mode, row.score, before, episode.tally, over=reason is not None),
         reason=reason,
         tally=episode.tally,
     )
+
+
+def pay(reward_mode: str, score: str, before: Tally, after: Tally, *, over: bool) -> float:
+    """The reward of a step that took an episode from one tally to the next."""
+    if reward_mode == RewardMode.TERMINAL:
+        return after.score(score) if over else 0.0
+    return after.score(score) - before.score(score)
 
 
 def _reason(episode: Episode, *, lost: bool, answered: bool, out_of_steps: bool) -> Reason | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from astra_service.database import Database
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, literal, select, update
 
 from astra_env_server.envs.log_entry import StepRow
 from astra_env_server.models import envs, steps
@@ -27,29 +27,44 @@ class EnvRow:
     final_answer: bool
     created_at: datetime
     expires_at: datetime
+    score: str = "f1"
 
 
 class EnvRepository:
     """Reads and writes envs. A write says what it takes the env to be; False means that it is not so any more."""
 
     def __init__(self, database: Database) -> None:
-        self._engine = database.engine
+        self._database = database
 
     async def add(self, row: EnvRow) -> None:
         """Store a new env."""
-        async with self._engine.begin() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(insert(envs), vars(row))
+
+    async def copy(self, row: EnvRow, source: str, episode: int) -> bool:
+        """Store a new env with as many steps of the other's episode as it says. False if there are not so many."""
+        copied = {"env_id": literal(row.id), "episode": literal(row.episode)}
+        prefix = select(*(copied.get(column.name, column) for column in steps.c)).where(
+            steps.c.env_id == source, steps.c.episode == episode, steps.c.index <= row.steps
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(insert(envs), vars(row))
+            added = await connection.execute(insert(steps).from_select([column.name for column in steps.c], prefix))
+            if added.rowcount == row.steps:
+                return True
+            await connection.rollback()
+            return False
 
     async def get(self, env_id: str) -> EnvRow | None:
         """The env, or None."""
-        async with self._engine.begin() as connection:
+        async with self._database.reading() as connection:
             found = (await connection.execute(select(envs).where(envs.c.id == env_id))).first()
         return EnvRow(**found._mapping) if found else None
 
     async def log(self, env_id: str, episode: int) -> Sequence[StepRow]:
         """The steps of an episode, in order."""
         query = select(steps).where(steps.c.env_id == env_id, steps.c.episode == episode).order_by(steps.c.index)
-        async with self._engine.begin() as connection:
+        async with self._database.reading() as connection:
             return [StepRow(**row._mapping) for row in await connection.execute(query)]
 
     async def record(self, env_id: str, episode: int, step_id: str) -> str | None:
@@ -57,7 +72,7 @@ class EnvRepository:
         query = select(steps.c.record).where(
             steps.c.env_id == env_id, steps.c.episode == episode, steps.c.step_id == step_id
         )
-        async with self._engine.begin() as connection:
+        async with self._database.reading() as connection:
             return (await connection.execute(query)).scalar_one_or_none()
 
     async def begin_episode(self, env_id: str, before: int, seed: int, expires_at: datetime) -> bool:
@@ -67,17 +82,17 @@ class EnvRepository:
             .where(envs.c.id == env_id, envs.c.episode == before, envs.c.status != "expired")
             .values(episode=before + 1, seed=seed, steps=0, status="open", expires_at=expires_at)
         )
-        async with self._engine.begin() as connection:
+        async with self._database.writing() as connection:
             return (await connection.execute(statement)).rowcount == 1
 
     async def expire(self, now: datetime) -> int:
         """Mark every open env whose time is over; how many there were."""
         statement = update(envs).where(envs.c.status == "open", envs.c.expires_at <= now).values(status="expired")
-        async with self._engine.begin() as connection:
+        async with self._database.writing() as connection:
             return (await connection.execute(statement)).rowcount
 
     async def remove(self, env_id: str) -> None:
         """Forget an env and its log."""
-        async with self._engine.begin() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(delete(steps).where(steps.c.env_id == env_id))
             await connection.execute(delete(envs).where(envs.c.id == env_id))

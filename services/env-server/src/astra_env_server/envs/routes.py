@@ -1,10 +1,15 @@
 """Playing: create, reset, step, look, delete."""
 
 from astra_proto.envs import (
+    BatchReply,
+    BatchStep,
     Capacity,
     CreateEnv,
     EnvView,
     EpisodeView,
+    ForkEnv,
+    RegradeEnv,
+    RegradeReply,
     ResetEnv,
     ResetReply,
     StepEnv,
@@ -14,6 +19,7 @@ from astra_proto.errors import ErrorBody
 from astra_proto.ids import EnvId
 from fastapi import APIRouter, Response
 
+from astra_env_server.envs.batch import step_all
 from astra_env_server.resources import Here
 
 router = APIRouter(tags=["envs"])
@@ -64,6 +70,39 @@ async def step_env(env_id: EnvId, request: StepEnv, here: Here) -> Response:
     With a `step_id` the step is taken exactly once: sent again it returns the stored reply and runs nothing.
     """
     return _json(await here.envs.step(env_id, request))
+
+
+@router.post("/batch/step", response_model=BatchReply, summary="Take a step in each of many envs")
+async def batch_step(request: BatchStep, here: Here) -> Response:
+    """Steps of different envs are taken at the same time, those of one env in order.
+
+    Each has a result or an error of its own: what is wrong with one does not touch the others.
+    """
+    return _json(await step_all(here.envs, request.steps))
+
+
+@router.post(
+    "/envs/{env_id}/fork",
+    status_code=201,
+    response_model=EnvView,
+    responses={409: _OVER, 410: _EXPIRED, 429: _FULL},
+    summary="Fork an env",
+)
+async def fork_env(env_id: EnvId, request: ForkEnv, here: Here) -> EnvView:
+    """A new env that has the first steps of this one's episode behind it, and goes its own way from there.
+
+    Its tools are in the state in which those steps left them. It knows their `step_id`s.
+    """
+    return await here.envs.fork(env_id, request)
+
+
+@router.post("/envs/{env_id}/regrade", response_model=RegradeReply, summary="Score the episode anew")
+async def regrade_env(env_id: EnvId, request: RegradeEnv, here: Here) -> RegradeReply:
+    """The present episode, scored from its log by the rules of today or those of the request.
+
+    Nothing is run, nothing is changed.
+    """
+    return await here.envs.regrade(env_id, request)
 
 
 @router.get("/envs/{env_id}/trajectory", response_model=EpisodeView, summary="Get the episode whole")

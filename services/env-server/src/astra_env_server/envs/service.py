@@ -11,7 +11,19 @@ from typing import Any
 
 import orjson
 import structlog
-from astra_proto.envs import Capacity, CreateEnv, EnvView, EpisodeView, ErrorClass, ResetEnv, StepEnv, StepRecord
+from astra_proto.envs import (
+    Capacity,
+    CreateEnv,
+    EnvView,
+    EpisodeView,
+    ErrorClass,
+    ForkEnv,
+    RegradeEnv,
+    RegradeReply,
+    ResetEnv,
+    StepEnv,
+    StepRecord,
+)
 from astra_proto.errors import CapacityReached, Conflict, Gone, Invalid, NotFound, Unavailable
 
 from astra_env_server.arenas.playable import Playable
@@ -21,6 +33,7 @@ from astra_env_server.envs.episode import Episode
 from astra_env_server.envs.live import LiveEnv, LiveEnvs
 from astra_env_server.envs.log_entry import StepLog, StepRow
 from astra_env_server.envs.play import play
+from astra_env_server.envs.regrade import regrade
 from astra_env_server.envs.repository import EnvRepository, EnvRow
 from astra_env_server.metrics import Metrics
 from astra_env_server.sandbox.base import Sandbox, SandboxError, SandboxFull, Session
@@ -74,17 +87,13 @@ class Envs:
             max_steps=request.max_steps,
             ttl_s=request.ttl_s,
             reward_mode=request.reward_mode.value,
+            score=request.score.value,
             final_answer=request.final_answer,
             created_at=now,
             expires_at=now + timedelta(seconds=request.ttl_s),
         )
-        self._live.add(row.id, LiveEnv(row=row))  # before the write, so that the room is taken
-        try:
+        async with self._place(row):
             await self._repository.add(row)
-        except BaseException:
-            async with self._live.hold(row.id) as env:
-                env.stale = True
-            raise
         return self._view(row)
 
     async def view(self, env_id: str) -> EnvView:
@@ -149,6 +158,40 @@ class Envs:
             steps=records,
         )
 
+    async def fork(self, env_id: str, request: ForkEnv) -> EnvView:
+        """A new env with the first steps of the env's episode behind it. Raises Gone, Conflict, CapacityReached."""
+        async with self._hold(env_id) as (env, source):
+            _refuse_if_expired(source)
+            if source.episode == 0:
+                raise Conflict(f"env {env_id} was not reset yet: there is nothing to fork")
+            at = source.steps if request.at_step is None else request.at_step
+            if at > source.steps:
+                raise Invalid(f"body.at_step: the episode has {source.steps} steps: take one of them, or leave it out")
+            self._refuse_if_full()
+            row = replace(
+                source,
+                id=f"env_{uuid.uuid4().hex}",
+                status=source.status if at == source.steps else "open",
+                episode=1,
+                steps=at,
+                created_at=self._now(),
+                expires_at=self._until(source),
+            )
+            async with self._place(row):
+                if not await self._repository.copy(row, env_id, source.episode):
+                    env.stale = True
+                    raise Conflict(f"env {env_id} is being moved on by another server")
+        async with self._live.hold(row.id):
+            pass  # what is over is not kept
+        return self._view(row)
+
+    async def regrade(self, env_id: str, request: RegradeEnv) -> RegradeReply:
+        """The present episode, scored anew from its log. Raises NotFound, Invalid."""
+        async with self._hold(env_id) as (_, row):
+            lines = await self._repository.log(env_id, row.episode)
+            arena = await self._arenas.playable(row.arena_id)
+        return regrade(arena, row, [StepRecord.model_validate_json(line.record) for line in lines], request)
+
     async def delete(self, env_id: str) -> None:
         """End the env and forget its log."""
         async with self._hold(env_id) as (env, _):
@@ -192,6 +235,17 @@ class Envs:
                 await self._repository.expire(self._now())
                 env.row = replace(env.row, status="expired")
             yield env, env.row
+
+    @asynccontextmanager
+    async def _place(self, row: EnvRow) -> AsyncIterator[None]:
+        """Room for a new env, taken before it is stored, given back if it is not."""
+        self._live.add(row.id, LiveEnv(row=row))
+        try:
+            yield
+        except BaseException:
+            async with self._live.hold(row.id) as env:
+                env.stale = True
+            raise
 
     async def _read(self, env_id: str) -> EnvRow:
         row = await self._repository.get(env_id)

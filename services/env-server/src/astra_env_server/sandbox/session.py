@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from astra_proto.envs import ErrorClass
 
 from astra_env_server.sandbox.base import CallOutcome, SandboxLost
@@ -17,6 +18,14 @@ from astra_env_server.sandbox.wire import Wire, WireClosed, WireError
 
 REPLY_OVERHEAD = 64 + 4096
 """Bytes of a reply beyond its text: head and, for the text of an exception, its own bound."""
+
+
+def _encode(value: dict[str, Any]) -> bytes:
+    """JSON; raises ValueError, TypeError, RecursionError for what is none."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # integers of more than 64 bits are JSON as well
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 
 
 class LocalSession:
@@ -46,12 +55,11 @@ class LocalSession:
                 raise SandboxLost("the session is over")
             request = secrets.randbits(64)
             try:
-                body = json.dumps({"tool": tool, "arguments": arguments}, ensure_ascii=False, allow_nan=False).encode()
+                body = _encode({"tool": tool, "arguments": arguments})
             except (ValueError, TypeError, RecursionError) as error:
                 return CallOutcome(False, f"the arguments are not JSON: {error}"[:500], ErrorClass.POLICY)
             try:
-                async with asyncio.timeout(timeout_s):
-                    reply = await self._wire.exchange(struct.pack(">Q", request) + body)
+                reply = await self._wire.exchange(struct.pack(">Q", request) + body, timeout_s)
                 return self._outcome(request, reply)
             except TimeoutError:
                 await self._kill()

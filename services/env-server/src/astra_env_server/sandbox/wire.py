@@ -6,7 +6,7 @@ import socket
 import struct
 
 _CREDENTIALS = struct.Struct("3i")
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 
 
 class WireError(Exception):
@@ -44,15 +44,40 @@ class Wire:
             self._waiter.set_exception(self.error)
         return self._waiter
 
-    async def exchange(self, body: bytes) -> bytes:
-        """Send one frame and give the one that answers it."""
+    async def exchange(self, body: bytes, timeout_s: float | None = None) -> bytes:
+        """Send one frame and give the one that answers it. Raises TimeoutError, WireError, WireClosed."""
         answer = self.expect()
+        data = struct.pack(">I", len(body)) + body
         try:
-            await self.send(body)
-            return await answer
+            sent = self._send_at_once(data)
+            if sent == len(data) and timeout_s is not None:
+                # A timer of the loop costs a tenth of a timeout block, and this is what nearly every call comes to.
+                timer = self._loop.call_later(timeout_s, _expire, answer)
+                try:
+                    return await answer
+                finally:
+                    timer.cancel()
+            async with asyncio.timeout(timeout_s):
+                await self._send_rest(data[sent:])
+                return await answer
         finally:
             answer.cancel()
             self._waiter = None
+
+    def _send_at_once(self, data: bytes) -> int:
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise WireClosed(str(error)) from None
+
+    async def _send_rest(self, data: bytes) -> None:
+        if data:
+            try:
+                await self._loop.sock_sendall(self._sock, data)
+            except OSError as error:
+                raise WireClosed(str(error)) from None
 
     async def send(self, body: bytes, descriptors: tuple[int, ...] = ()) -> None:
         """Send one frame, with descriptors if any; raises WireClosed."""
@@ -115,6 +140,9 @@ class Wire:
     def _take(self, data: bytes) -> None:
         if self._waiter is None or self._waiter.done():
             return self._fail(WireError("a frame that nobody asked for"))
+        if not self._buffer and len(data) >= 4 and int.from_bytes(data[:4], "big") == len(data) - 4 <= self._max_frame:
+            self._waiter.set_result(data[4:])  # whole in one piece, as nearly every answer is
+            return
         self._buffer += data
         if len(self._buffer) < 4:
             return
@@ -140,3 +168,8 @@ class Wire:
         self._fail(error)
         if not self._closed.done():
             self._closed.set_result(None)
+
+
+def _expire(answer: asyncio.Future[bytes]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())

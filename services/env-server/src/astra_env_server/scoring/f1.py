@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from astra_proto.arenas import ArenaSpec, SubTask
+from astra_proto.envs import Score
 
 from astra_env_server.scoring.matching import Output, holds
 
@@ -53,6 +54,12 @@ class Tally:
         if not self.hits:
             return 0.0
         return min(1.0, 2 * self.hits / (self.subtasks + self.calls + self.answered))
+
+    def score(self, name: str) -> float:
+        """The figure that an env pays: of ``astra_proto.envs.Score``."""
+        if name == Score.F1:
+            return self.f1
+        return self.recall if name == Score.RECALL else self.precision
 
 
 @dataclass

@@ -21,8 +21,15 @@ def read_exactly(descriptor: int, count: int) -> bytes:
 
 
 def read_frame(descriptor: int) -> bytes:
-    """The body of the next frame."""
-    return read_exactly(descriptor, struct.unpack(">I", read_exactly(descriptor, 4))[0])
+    """The body of the next frame, from a peer that sends no other before it is answered."""
+    data = os.read(descriptor, 1 << 16)
+    if not data:
+        raise Closed
+    if len(data) < 4:
+        data += read_exactly(descriptor, 4 - len(data))
+    length: int = struct.unpack_from(">I", data)[0]
+    missing = 4 + length - len(data)
+    return data[4:] + read_exactly(descriptor, missing) if missing > 0 else data[4:]
 
 
 def write_frame(descriptor: int, body: bytes) -> None:

@@ -1,0 +1,134 @@
+"""Many envs in one request: each step has a fate of its own."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+COUNTER = "n = 0\n\n\ndef count(by):\n    global n\n    n += by\n    return {'total': n, 'double': by * 2}\n"
+
+
+@pytest.fixture
+def counter(make_arena: Any) -> Json:
+    return make_arena(COUNTER, {"by": 4321}, 8642)  # type: ignore[no-any-return]
+
+
+def item(env_id: str, by: Any = 1, **more: Any) -> Json:
+    return {"env_id": env_id, "action": {"tool_calls": [{"name": "count", "arguments": {"by": by}}]}, **more}
+
+
+async def batch(server: Any, *items: Json) -> list[Json]:
+    reply = await server.post("/batch/step", json={"steps": list(items)})
+    assert reply.status_code == 200, reply.text
+    results = reply.json()["results"]
+    assert [r["env_id"] for r in results] == [i.get("env_id", "") for i in items]
+    assert all((r["status"] == 200) == (r["error"] is None) == (r["reply"] is not None) for r in results)
+    return list(results)
+
+
+def total(result: Json) -> int:
+    return int(result["reply"]["observation"]["messages"][0]["content"].split('"total": ')[1].split(",")[0])
+
+
+async def test_each_env_takes_its_step_and_answers_as_if_alone(server: Any, counter: Json) -> None:
+    arena_id = await server.publish(counter)
+    plays = [await server.play(arena_id) for _ in range(5)]
+    results = await batch(server, *(item(play.env_id, by) for by, play in enumerate(plays, 1)))
+    assert [total(result) for result in results] == [1, 2, 3, 4, 5]
+    alone = await server.play(arena_id)
+    assert await alone.call("count", {"by": 1}) == results[0]["reply"]
+    for play in plays:
+        assert (await play.ok("GET", ""))["steps"] == 1
+
+
+async def test_a_batch_sent_again_runs_nothing(server: Any, counter: Json) -> None:
+    arena_id = await server.publish(counter)
+    plays = [await server.play(arena_id) for _ in range(3)]
+    items = [item(play.env_id, step_id="one") for play in plays]
+    first, again = await batch(server, *items), await batch(server, *items)
+    assert first == again
+    # A part of it again, one new among them: only the new one runs.
+    mixed = await batch(server, items[0], item(plays[1].env_id, step_id="two"), items[2])
+    assert [total(result) for result in mixed] == [1, 2, 1]
+    at_once = await asyncio.gather(*(batch(server, *(item(p.env_id, step_id="three") for p in plays)) for _ in "abc"))
+    assert at_once[0] == at_once[1] == at_once[2]
+    assert [total(result) for result in at_once[0]] == [2, 3, 2]
+
+
+async def test_steps_of_one_env_are_taken_in_the_order_sent(server: Any, counter: Json) -> None:
+    play = await server.play(await server.publish(counter))
+    results = await batch(server, *(item(play.env_id, by) for by in (1, 10, 100)))
+    assert [total(result) for result in results] == [1, 11, 111]
+
+
+async def test_what_is_wrong_with_one_does_not_touch_the_others(server: Any, library: Json, counter: Json) -> None:
+    arena_id = await server.publish(counter)
+    good, over, other = [await server.play(arena_id) for _ in range(3)]
+    await over.step({"content": "done"})
+    new = (await server.post("/envs", json={"arena_id": arena_id})).json()["id"]
+    await other.call("count", {"by": 1}, step_id="x")
+    results = await batch(
+        server,
+        item(good.env_id),
+        item("env_" + "0" * 32),
+        item(over.env_id),
+        item(new),
+        item(other.env_id, 2, step_id="x"),
+        {"env_id": good.env_id, "action": {}},
+        item("nonsense"),
+        item(good.env_id, "text"),
+        {"action": {"content": "?"}},
+        item(good.env_id),
+    )
+    assert [r["status"] for r in results] == [200, 404, 409, 409, 409, 422, 422, 200, 422, 200]
+    errors = [r["error"]["error"] if r["error"] else None for r in results]
+    assert errors == [None, "NotFound", "Conflict", "Conflict", "Conflict", "Invalid", "Invalid", None, "Invalid", None]
+    assert "steps.5.action" in results[5]["error"]["detail"]
+    assert results[7]["reply"]["info"]["error_class"] == "policy"
+    assert total(results[9]) == 2
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"steps": []}, {"steps": "?"}, {"steps": None}, {"steps": [], "more": 1}, [], {"steps": [{}] * 1025}]
+)
+async def test_what_is_no_batch_is_refused_whole(server: Any, body: Any) -> None:
+    reply = await server.post("/batch/step", json=body)
+    assert (reply.status_code, reply.json()["error"]) == (422, "Invalid")
+
+
+async def test_the_documented_route_answers_the_same(server: Any, counter: Json) -> None:
+    """Another spelling of the content type takes the way through the framework."""
+    play = await server.play(await server.publish(counter))
+    plain = {"content-type": "application/json; charset=utf-8"}
+    body = {"steps": [item(play.env_id, step_id="one")]}
+    replies = [await server.post("/batch/step", json=body, headers=h) for h in ({}, plain)]
+    assert replies[0].content == replies[1].content
+    step = {key: value for key, value in body["steps"][0].items() if key != "env_id"}
+    alone = [await play.send("POST", "/step", json=step, headers=h) for h in ({}, plain)]
+    assert alone[0].content == alone[1].content
+    assert alone[0].json() == replies[0].json()["results"][0]["reply"]
+    for bad in ({"action": {}}, {"action": {"content": "?"}, "more": 1}, {"action": {"content": 5}}, [], "?"):
+        refused = [await play.send("POST", "/step", json=bad, headers=h) for h in ({}, plain)]
+        assert {r.status_code for r in refused} == {422}
+        assert refused[0].json() == refused[1].json()
+
+
+async def test_steps_of_different_envs_run_at_the_same_time(serve: Any, make_arena: Any) -> None:
+    """Each tool waits until all have begun: one after the other they would never end."""
+    code = (
+        "import time\n\n\ndef count(by):\n    began = time.monotonic()\n    time.sleep(0.3)\n"
+        "    return {'began': began, 'ended': time.monotonic(), 'double': by * 2}\n"
+    )
+    async with serve() as server:
+        reply = await server.post("/arenas", json=make_arena(code, {"by": 4321}, 8642))
+        if reply.status_code not in (200, 201):
+            pytest.skip(f"the gate refuses a tool that reads a clock: {reply.text[:200]}")
+        plays = [await server.play(reply.json()["id"]) for _ in range(4)]
+        began = time.monotonic()
+        await batch(server, *(item(play.env_id) for play in plays))
+        assert time.monotonic() - began < 4 * 0.3
