@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from astra_service.database import Database
 from sqlalchemy import delete, insert, literal, select, update
@@ -43,8 +44,8 @@ class EnvRepository:
 
     async def copy(self, row: EnvRow, source: str, episode: int) -> bool:
         """Store a new env with as many steps of the other's episode as it says. False if there are not so many."""
-        copied = {"env_id": literal(row.id), "episode": literal(row.episode)}
-        prefix = select(*(copied.get(column.name, column) for column in steps.c)).where(
+        changed: dict[str, Any] = {"env_id": literal(row.id), "episode": literal(row.episode)}
+        prefix = select(*[changed.get(column.name, column) for column in steps.c]).where(
             steps.c.env_id == source, steps.c.episode == episode, steps.c.index <= row.steps
         )
         async with self._database.writing() as connection:
