@@ -60,6 +60,25 @@ def test_arenas(up: Any, astra: Any, documents: Any) -> None:
     assert room["envs"] == 0, "every play closes its env"
 
 
+def test_keys(up: Any, astra: Any, documents: Any) -> None:
+    (made,) = documents(up.data_dir, "env", "keys", "create", "team-a", "agent", "--max-envs", "2", "--days", "1")
+    (listed,) = documents(up.data_dir, "env", "keys", "ls", "--tenant", "team-a")
+    assert (listed["id"], listed["max_envs"]) == (made["id"], 2)
+    assert "key" not in listed
+    assert made["id"] in astra(up.data_dir, "env", "keys", "ls").stdout
+    shown = astra(up.data_dir, "env", "keys", "create", "team-b", "trainer")
+    assert shown.stdout.startswith("astra_")
+    assert "not shown again" in shown.stderr
+    (revoked,) = documents(up.data_dir, "env", "keys", "revoke", made["id"])
+    assert revoked["revoked_at"]
+    for wrong, code in (
+        (("create", "Team A", "agent"), 2),
+        (("create", "a", "king"), 2),
+        (("revoke", "key_" + "0" * 16), 1),
+    ):
+        assert astra(up.data_dir, "env", "keys", *wrong).returncode == code
+
+
 def test_an_unsound_arena_is_refused(up: Any, astra: Any, tmp_path: Path) -> None:
     spec = json.loads(EXAMPLES[0].read_text())
     spec["prompt"] += " The answers are " + ", ".join(str(t["answer"]["value"]) for t in spec["subtasks"])

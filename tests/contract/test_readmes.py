@@ -35,11 +35,24 @@ def settings_table(service: str) -> str:
     return "\n".join(["", "| setting | default | what it does |", "|---|---|---|", *lines, "", ""])
 
 
+def roles_table() -> str:
+    from astra_env_server.access.roles import RULES
+    from astra_proto.access import Role
+
+    lines = [
+        f"| `{method} {path}` | {' | '.join('yes' if role.rank >= least.rank else '' for role in Role)} |"
+        for (method, path), least in sorted(RULES.items(), key=lambda rule: (rule[1].rank, rule[0][1], rule[0][0]))
+    ]
+    return "\n".join(["", f"| route | {' | '.join(Role)} |", "|---" * 5 + "|", *lines, "", ""])
+
+
 def test_readme_tables_are_current(service: str, make_app: Callable[..., FastAPI], repository: Path) -> None:
     path = repository / "services" / service / "README.md"
     text = path.read_text()
     fresh = between(text, "routes", routes_table(make_app(service)))
     fresh = between(fresh, "settings", settings_table(service))
+    if service == "env-server":
+        fresh = between(fresh, "roles", roles_table())
     if UPDATE:
         path.write_text(fresh)
     assert path.read_text() == fresh, f"{service}/README.md is not what the code says: run `make specs`"

@@ -272,6 +272,31 @@ class EpisodeView(Reply):
     steps: list[StepRecord]
 
 
+class PlayedStep(Record):
+    """A step as its agent went through it."""
+
+    index: int
+    step_id: str | None
+    action: Action
+    results: list[ToolMessage]
+    reward: float
+    terminated: bool
+    truncated: bool
+
+
+class PlayedEpisode(Reply):
+    """An episode as its agent went through it: what a key of role `agent` gets in place of an `EpisodeView`.
+
+    Left out are the seed, whose fault each failure was, and which sub-tasks are solved.
+    """
+
+    env_id: EnvId
+    arena_id: ArenaId
+    episode: int
+    messages: list[Message]
+    steps: list[PlayedStep]
+
+
 class Demonstration(Record):
     """The golden episode of an arena as a conversation: what the soundness gate's oracle run did and saw.
 

@@ -12,6 +12,7 @@ AstraError
 ├── Gone 410               it was here and has expired
 ├── TooLarge 413
 ├── CapacityReached 429    carries Retry-After
+│   └── QuotaReached 429   the key has used up what it may use
 ├── Internal 500
 ├── UpstreamFailed 502     something we depend on answered wrongly
 └── Unavailable 503        something we depend on does not answer
@@ -101,6 +102,10 @@ class CapacityReached(AstraError):
     """No room at present; try again after the seconds in Retry-After."""
 
     status = 429
+
+
+class QuotaReached(CapacityReached):
+    """This key has used up its quota; try again after the seconds in Retry-After."""
 
 
 class Internal(AstraError):

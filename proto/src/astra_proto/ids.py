@@ -11,6 +11,7 @@ _SLUG = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"
 ServerId = Annotated[str, StringConstraints(pattern=_SLUG)]
 ArenaId = Annotated[str, StringConstraints(pattern=r"^ar_[0-9a-f]{32}$")]
 EnvId = Annotated[str, StringConstraints(pattern=r"^env_[0-9a-f]{32}$")]
+KeyId = Annotated[str, StringConstraints(pattern=r"^key_[0-9a-f]{16}$")]
 JobId = Annotated[str, StringConstraints(pattern=r"^job_[0-9a-f]{32}$")]
 RunId = Annotated[str, StringConstraints(pattern=r"^run_[0-9a-f]{32}$")]
 TrajectoryId = Annotated[str, StringConstraints(pattern=r"^tr_[0-9a-f]{32}$")]

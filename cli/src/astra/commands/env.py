@@ -26,11 +26,13 @@ from astra_service.client import ApiClient
 from pydantic import JsonValue, ValidationError
 
 from astra import console
+from astra.commands import keys
 from astra.connect import Json, command
 
 app = typer.Typer(
     name="env", no_args_is_help=True, help="Envs: play an arena yourself, or watch its golden calls play it."
 )
+app.add_typer(keys.app)
 
 MANUAL = """Type one action a line:
   TOOL name=value other=3     call a tool; values are JSON where they can be, else text

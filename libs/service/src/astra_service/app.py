@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
-from astra_service.http import Gate, error_response
+from astra_service.http import Gate, Guard, TokenGuard, error_response
 from astra_service.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -35,12 +35,14 @@ def build_app(
     lifespan: Lifespan,
     checks: Callable[[FastAPI], Mapping[str, Check]],
     errors: tuple[int, ...] = (),
+    guard: Guard | None = None,
 ) -> FastAPI:
     """A FastAPI application with everything that is the same in each service.
 
     ``checks(app)`` names what must answer for the service to be ready. ``errors`` are statuses that its routes may
-    answer beside the common ones, for the documentation. Metrics go into ``app.state.metrics``, a registry of the
-    application's own.
+    answer beside the common ones, for the documentation. ``guard`` decides who may call, instead of the one token of
+    the settings. Metrics go into ``app.state.metrics``, a registry of the application's own;
+    ``app.state.before_scrape`` are async functions that bring it up to date when it is asked for.
     """
     service = package.removeprefix("astra_").replace("_", "-")
     app = FastAPI(
@@ -54,7 +56,13 @@ def build_app(
     )
     app.state.settings = settings
     app.state.metrics = CollectorRegistry()
-    app.add_middleware(Gate, token=settings.token(), max_body_bytes=settings.max_body_bytes, registry=app.state.metrics)
+    app.state.before_scrape = []
+    app.add_middleware(
+        Gate,
+        guard=guard or TokenGuard(settings.token()),
+        max_body_bytes=settings.max_body_bytes,
+        registry=app.state.metrics,
+    )
     app.add_exception_handler(AstraError, _astra_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -82,6 +90,8 @@ def build_app(
     @app.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
         """The service's metrics in the Prometheus text format."""
+        for refresh in app.state.before_scrape:
+            await refresh()
         return Response(generate_latest(app.state.metrics), media_type=CONTENT_TYPE_LATEST)
 
     return app

@@ -9,6 +9,8 @@ import httpx2
 from astra_proto.errors import AstraError, CapacityReached, Unavailable, from_body
 from pydantic import BaseModel, ValidationError
 
+from astra_service import tracing
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -71,7 +73,14 @@ class ApiClient:
                 raise
 
     async def _send(self, method: str, path: str, *, repeatable: bool, **options: Any) -> httpx2.Response:
-        headers = {"Content-Type": "application/json"} if "content" in options else None
+        headers = {"Content-Type": "application/json"} if "content" in options else {}
+        with tracing.span(f"call {method}", url_path=path):
+            tracing.inject(headers)
+            return await self._try(method, path, headers, repeatable, options)
+
+    async def _try(
+        self, method: str, path: str, headers: dict[str, str], repeatable: bool, options: dict[str, Any]
+    ) -> httpx2.Response:
         for attempt in range(self._retries + 1):
             pause = min(2.0, 0.1 * 2**attempt) * (0.5 + random.random())
             try:

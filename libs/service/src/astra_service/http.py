@@ -3,7 +3,8 @@
 import hmac
 import os
 import time
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from astra_service import tracing
 from astra_service.outage import outage
 
 log = structlog.get_logger()
@@ -20,12 +22,42 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/do
 MAX_DEPTH = 64
 
 
+class Guard(Protocol):
+    """Who may come in. Asked once for each request and once for each WebSocket."""
+
+    async def __call__(self, scope: Scope) -> None:
+        """Raise an AstraError to turn the caller away."""
+
+
+class TokenGuard:
+    """Lets in whoever has the one token; without a token, everyone."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token.encode() if token else None
+
+    async def __call__(self, scope: Scope) -> None:
+        """Raises Unauthorized."""
+        if self._token is None or scope["path"] in OPEN_PATHS:
+            return
+        if not hmac.compare_digest(authorization(scope), b"Bearer " + self._token):
+            raise Unauthorized
+
+
+def authorization(scope: Scope) -> bytes:
+    """The Authorization header; empty if there is none."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            found: bytes = value
+            return found
+    return b""
+
+
 class Gate:
     """Pure ASGI middleware, so that it costs microseconds and streams stay streams."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None, max_body_bytes: int, registry: CollectorRegistry) -> None:
+    def __init__(self, app: ASGIApp, *, guard: Guard, max_body_bytes: int, registry: CollectorRegistry) -> None:
         self._app = app
-        self._token = token.encode() if token else None
+        self._guard = guard
         self._max = max_body_bytes
         self._seen = Counter(
             "astra_http_requests", "Requests answered", ["method", "route", "status"], registry=registry
@@ -44,6 +76,10 @@ class Gate:
         if scope["type"] != "http":
             await self._websocket(scope, receive, send)
             return
+        with tracing.served(scope) as span:
+            await self._http(scope, receive, send, span)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send, span: Any) -> None:
         began, status = time.perf_counter(), 0
 
         async def watch(message: Message) -> None:
@@ -53,8 +89,10 @@ class Gate:
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=os.urandom(6).hex())
+        if span is not None:
+            structlog.contextvars.bind_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}")
         try:
-            self._check_token(scope)
+            await self._guard(scope)
             await self._app(scope, await self._checked_body(scope, receive), watch)
         except AstraError as error:
             await error_response(error)(scope, receive, watch)
@@ -65,6 +103,8 @@ class Gate:
             log.warning("database.unavailable", path=scope["path"], error=repr(error)[:500])
             await error_response(down)(scope, receive, watch)
         finally:
+            if span is not None:
+                span.set_attribute("http.response.status_code", status or 500)
             self._count(scope["method"], getattr(scope.get("route"), "path", "unmatched"), status or 500, began)
 
     def _count(self, method: str, route: str, status: int, began: float) -> None:
@@ -79,19 +119,37 @@ class Gate:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             try:
-                self._check_token(scope)
-            except Unauthorized:
+                await self._guard(scope)
+            except AstraError as error:
                 await receive()
-                await send({"type": "websocket.close", "code": 4401, "reason": "a bearer token is needed"})
+                if "websocket.http.response" in scope.get("extensions", {}):
+                    await error_response(error)(scope, receive, send)
+                else:
+                    await send(_goodbye(error))
                 return
-        await self._app(scope, receive, send)
 
-    def _check_token(self, scope: Scope) -> None:
-        if self._token is None or scope["path"] in OPEN_PATHS:
-            return
-        given = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
-        if not hmac.compare_digest(given, b"Bearer " + self._token):
-            raise Unauthorized
+            structlog.contextvars.bind_contextvars(request_id=os.urandom(6).hex())
+        turned_away = False
+
+        async def watched() -> Message:
+            """A socket may outlive the key that opened it: each message is let in by itself."""
+            nonlocal turned_away
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                try:
+                    await self._guard(scope)
+                except AstraError as error:
+                    turned_away = True
+                    await send(_goodbye(error))
+                    return {"type": "websocket.disconnect", "code": 4000 + error.status}
+            return message
+
+        async def told(message: Message) -> None:
+            if not turned_away:  # it has been closed already
+                await send(message)
+
+        with tracing.served(scope) if scope["type"] == "websocket" else nullcontext():
+            await self._app(scope, watched, told)
 
     async def _checked_body(self, scope: Scope, receive: Receive) -> Receive:
         """Read the body whole, bounded, and refuse JSON that would trouble us later."""
@@ -117,6 +175,11 @@ class Gate:
             return pending.pop() if pending else await receive()
 
         return replay
+
+
+def _goodbye(error: AstraError) -> Message:
+    reason = error.detail.encode()[:120].decode(errors="ignore")  # a close frame holds no more
+    return {"type": "websocket.close", "code": 4000 + error.status, "reason": reason}
 
 
 def check_json(body: bytes) -> Any:

@@ -11,7 +11,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from astra_service import logs
+from astra_service import logs, tracing
 from astra_service.settings import ServiceSettings
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -50,6 +50,7 @@ def run(settings: S, create_app: Callable[[S], FastAPI]) -> None:
     settings.refuse_if_exposed()
     settings.prepare_storage()
     app = create_app(settings)
+    tracing.configure(app.title, settings.otel_endpoint, settings.otel_ratio)
     logs.configure(settings.log_format, settings.log_level, app.title)
     listener = socket.create_server((settings.host, settings.port), backlog=2048)
     structlog.get_logger().info(

@@ -32,6 +32,10 @@ class ServiceSettings(BaseSettings):
     """How log lines look."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged."""
+    otel_endpoint: str | None = None
+    """OpenTelemetry collector that traces go to over OTLP/HTTP, `http://host:4318`; none for no traces."""
+    otel_ratio: float = Field(default=1.0, ge=0, le=1)
+    """Share of the traces begun here that are kept; one that a caller began is kept if the caller keeps it."""
     max_body_bytes: int = Field(default=4 * 2**20, ge=1_024)
     """Largest request body, in bytes."""
 

@@ -11,6 +11,11 @@ from astra_service.database import Database
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from astra_env_server.access import routes as key_routes
+from astra_env_server.access.guard import KeyGuard
+from astra_env_server.access.quotas import Quotas
+from astra_env_server.access.repository import KeyRepository
+from astra_env_server.access.service import Keys
 from astra_env_server.arenas import routes as arena_routes
 from astra_env_server.arenas.repository import ArenaRepository
 from astra_env_server.arenas.service import Arenas
@@ -41,10 +46,12 @@ _DESCRIPTION = """Arenas are published once, through a soundness gate, and playe
 def create_app(settings: Settings) -> FastAPI:
     """The env server's application; nothing is opened before its lifespan begins."""
 
+    guard = KeyGuard(settings.token(), settings.key_fresh_s)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.checks = await _open(app, settings, stack)
+            app.state.checks = await _open(app, settings, guard, stack)
             yield
 
     def checks(app: FastAPI) -> Mapping[str, Check]:
@@ -58,15 +65,17 @@ def create_app(settings: Settings) -> FastAPI:
         settings=settings,
         lifespan=lifespan,
         checks=checks,
+        errors=(403, 429),
+        guard=guard,
     )
-    for routes in (arena_routes, env_routes, code_routes, openenv):
+    for routes in (arena_routes, env_routes, code_routes, key_routes, openenv):
         app.include_router(routes.router)
     # Last of the list is nearest to the routes: the gate comes before it.
     app.user_middleware.append(Middleware(HotPaths, envs=lambda: app.state.resources.envs))
     return app
 
 
-async def _open(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Mapping[str, Check]:
+async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncExitStack) -> Mapping[str, Check]:
     """Open everything, to be closed with ``stack``; gives what readiness asks."""
     settings.prepare_storage()
     database = Database(settings.database_url)
@@ -84,20 +93,32 @@ async def _open(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Mapp
     metrics = Metrics(app.state.metrics)
     limits = GateLimits(call_s=settings.step_timeout_s, output_bytes=settings.max_output_bytes)
     arenas = Arenas(ArenaRepository(database), sandbox, limits, metrics, now)
-    step_log = open_step_log(database)
+    step_log = open_step_log(database, metrics.log_commit.observe)
     stack.push_async_callback(step_log.close)
+    keys = KeyRepository(database)
+    guard.connect(keys, metrics.refused)
+    env_rows = EnvRepository(database)
+    quotas = Quotas(env_rows.count_open, settings.redis_url)
+    stack.push_async_callback(quotas.close)
     envs = Envs(
-        EnvRepository(database),
+        env_rows,
         step_log,
         arenas,
         sandbox,
         metrics,
+        quotas,
         max_envs=settings.max_envs,
         step_timeout_s=settings.step_timeout_s,
         now=now,
     )
     stack.push_async_callback(envs.close)
-    app.state.resources = Resources(arenas, envs, CodeRuns(sandbox, settings.step_timeout_s))
+    code_runs = CodeRuns(sandbox, settings.step_timeout_s)
+
+    async def look_at_sandbox() -> None:
+        metrics.sandbox(await sandbox.stats())
+
+    app.state.before_scrape.append(look_at_sandbox)
+    app.state.resources = Resources(arenas, envs, code_runs, Keys(keys, guard, now))
     reaper = asyncio.create_task(reap_forever(envs, settings.reaper_period_s))
     stack.callback(reaper.cancel)
     asked: dict[str, Check] = {"database": database.ping, "sandbox": SandboxCheck(sandbox)}

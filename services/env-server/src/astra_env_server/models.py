@@ -1,4 +1,4 @@
-"""The env server's tables: arenas, envs, and the log of steps that an env can be rebuilt from."""
+"""The env server's tables: keys, arenas, envs, and the log of steps that an env can be rebuilt from."""
 
 from astra_service.database import UtcDateTime
 from sqlalchemy import (
@@ -22,6 +22,22 @@ metadata = MetaData(
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "pk": "pk_%(table_name)s",
     }
+)
+
+keys = Table(
+    "env_server_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("max_envs", Integer, nullable=True),
+    Column("steps_per_minute", Integer, nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=True),
+    Column("revoked_at", UtcDateTime, nullable=True),
+    Index(None, "tenant", "id"),
 )
 
 arenas = Table(
@@ -56,7 +72,10 @@ envs = Table(
     Column("final_answer", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("tenant", String(64), nullable=False, server_default="default"),
+    Column("key_id", String(32), nullable=True),  # the key it was made with; none for the root token
     Index(None, "status", "expires_at"),
+    Index(None, "key_id", "status"),
 )
 
 steps = Table(

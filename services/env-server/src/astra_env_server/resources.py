@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from astra_env_server.access.service import Keys
 from astra_env_server.arenas.service import Arenas
 from astra_env_server.code_runs.service import CodeRuns
 from astra_env_server.envs.service import Envs
@@ -18,6 +19,7 @@ class Resources:
     arenas: Arenas
     envs: Envs
     code_runs: CodeRuns
+    keys: Keys
 
 
 async def _resources(connection: HTTPConnection) -> Resources:

@@ -20,6 +20,8 @@ class Settings(ServiceSettings):
     """What tools run in. `auto` takes the strongest tier that works here and refuses to start if none does."""
     max_envs: int = Field(default=1_024, ge=1)
     """Envs open at once; one more is answered 429."""
+    key_fresh_s: float = Field(default=5.0, ge=0, le=300, allow_inf_nan=False)
+    """Seconds that a key is believed without a look into the database: how long a revoked one may live on elsewhere."""
     max_runners: int = Field(default=64, ge=1)
     """Arenas whose code is held ready at once; the one used longest ago makes room."""
     step_timeout_s: float = Field(default=5.0, gt=0, le=600, allow_inf_nan=False)

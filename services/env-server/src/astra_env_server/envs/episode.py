@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from astra_proto.envs import Call, ErrorClass, StepRecord
+from astra_service import tracing
 from pydantic import JsonValue
 
 from astra_env_server.arenas.arguments import BadArguments, read_arguments
@@ -122,8 +123,9 @@ class Episode:
     async def _run(self, tool: str, arguments: dict[str, Any], timeout_s: float) -> tuple[CallOutcome, bool]:
         for last in (False, True):
             try:
-                session = await self._ready()
-                outcome = await session.call(tool, arguments, timeout_s)
+                with tracing.span("sandbox.call", tool_name=tool):
+                    session = await self._ready()
+                    outcome = await session.call(tool, arguments, timeout_s)
                 return outcome, session.alive
             except SandboxLost as error:
                 log.warning("episode.session_lost", tool=tool, error=str(error), again=not last)

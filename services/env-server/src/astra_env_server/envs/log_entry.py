@@ -1,7 +1,7 @@
 """What is written to the log of steps, and who waits for it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,6 +19,10 @@ class StepRow:
     digest: str
     record: str
     replayed: str
+
+
+Wrote = Callable[[int], None]
+"""Told how many steps a commit held."""
 
 
 class StepLog(Protocol):

@@ -10,7 +10,7 @@ import structlog
 from astra_service.database import Database
 from astra_service.outage import outage
 
-from astra_env_server.envs.log_entry import Entry, StepRow, fail, settle
+from astra_env_server.envs.log_entry import Entry, StepRow, Wrote, fail, settle
 
 log = structlog.get_logger()
 
@@ -40,7 +40,8 @@ _GONE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, async
 class PostgresStepLog:
     """One statement, which is a transaction, for all steps that became ready while the one before was under way."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, wrote: Wrote) -> None:
+        self._wrote = wrote
         _, options = database.engine.dialect.create_connect_args(database.engine.url)
         self._options = {name: value for name, value in options.items() if name not in _NOT_THE_DRIVERS}
         self._connection: asyncpg.Connection | None = None
@@ -89,6 +90,7 @@ class PostgresStepLog:
             for entry in entries:  # one must not take the others with it
                 await self._write([entry])
         else:
+            self._wrote(len(entries))
             settle(entries, [entry.row.env_id in written for entry in entries])
 
     async def _execute(self, entries: Sequence[Entry]) -> set[str]:

@@ -11,7 +11,7 @@ from astra_proto.errors import Unavailable
 from astra_service.database import Database
 from astra_service.outage import outage
 
-from astra_env_server.envs.log_entry import Entry, StepRow, fail, settle
+from astra_env_server.envs.log_entry import Entry, StepRow, Wrote, fail, settle
 
 log = structlog.get_logger()
 
@@ -37,7 +37,8 @@ class SqliteStepLog:
     power cut may take those since the last checkpoint.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, wrote: Wrote) -> None:
+        self._wrote = wrote
         self._path = str(database.engine.url.database)
         self._turn = database.turn
         self._now = _connect(self._path, wait_s=0)
@@ -120,6 +121,7 @@ class SqliteStepLog:
         return _write(self._patient, entries)
 
     def _count(self, steps: int) -> None:
+        self._wrote(steps)
         self._unmoved += steps
         if self._unmoved >= CHECKPOINT_STEPS and (self._checkpoint is None or self._checkpoint.done()):
             self._unmoved = 0

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from astra_service.database import Database
-from sqlalchemy import delete, insert, literal, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 
 from astra_env_server.envs.log_entry import StepRow
 from astra_env_server.models import envs, steps
@@ -29,6 +29,9 @@ class EnvRow:
     created_at: datetime
     expires_at: datetime
     score: str = "f1"
+    tenant: str = "default"
+    key_id: str | None = None
+    """The key it was made with; none for the root token."""
 
 
 class EnvRepository:
@@ -91,6 +94,12 @@ class EnvRepository:
         statement = update(envs).where(envs.c.status == "open", envs.c.expires_at <= now).values(status="expired")
         async with self._database.writing() as connection:
             return (await connection.execute(statement)).rowcount
+
+    async def count_open(self, key_id: str) -> int:
+        """How many envs that were made with the key are open."""
+        query = select(func.count()).select_from(envs).where(envs.c.key_id == key_id, envs.c.status == "open")
+        async with self._database.reading() as connection:
+            return (await connection.execute(query)).scalar_one()
 
     async def remove(self, env_id: str) -> None:
         """Forget an env and its log."""

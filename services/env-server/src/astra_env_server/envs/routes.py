@@ -1,5 +1,6 @@
 """Playing: create, reset, step, look, delete."""
 
+from astra_proto.access import Role
 from astra_proto.envs import (
     BatchReply,
     BatchStep,
@@ -8,6 +9,7 @@ from astra_proto.envs import (
     EnvView,
     EpisodeView,
     ForkEnv,
+    PlayedEpisode,
     RegradeEnv,
     RegradeReply,
     ResetEnv,
@@ -19,6 +21,7 @@ from astra_proto.errors import ErrorBody
 from astra_proto.ids import EnvId
 from fastapi import APIRouter, Response
 
+from astra_env_server.access.caller import current
 from astra_env_server.envs.batch import step_all
 from astra_env_server.resources import Here
 
@@ -105,10 +108,14 @@ async def regrade_env(env_id: EnvId, request: RegradeEnv, here: Here) -> Regrade
     return await here.envs.regrade(env_id, request)
 
 
-@router.get("/envs/{env_id}/trajectory", response_model=EpisodeView, summary="Get the episode whole")
-async def get_trajectory(env_id: EnvId, here: Here) -> EpisodeView:
-    """The present episode: as a conversation, and step by step with rewards."""
-    return await here.envs.trajectory(env_id)
+@router.get("/envs/{env_id}/trajectory", response_model=EpisodeView | PlayedEpisode, summary="Get the episode whole")
+async def get_trajectory(env_id: EnvId, here: Here) -> EpisodeView | PlayedEpisode:
+    """The present episode: as a conversation, and step by step with rewards.
+
+    A key of role `agent` gets it as it was shown to the agent, without the seed and how each step was judged.
+    """
+    whole = await here.envs.trajectory(env_id)
+    return PlayedEpisode.model_validate(whole.model_dump()) if current().role is Role.AGENT else whole
 
 
 @router.get("/capacity", response_model=Capacity, summary="How much room is there?")

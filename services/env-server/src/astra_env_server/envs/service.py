@@ -25,7 +25,10 @@ from astra_proto.envs import (
     StepRecord,
 )
 from astra_proto.errors import CapacityReached, Conflict, Gone, Invalid, NotFound, Unavailable
+from astra_service import tracing
 
+from astra_env_server.access.caller import current
+from astra_env_server.access.quotas import Quotas
 from astra_env_server.arenas.playable import Playable
 from astra_env_server.arenas.service import Arenas
 from astra_env_server.envs import replies
@@ -59,13 +62,14 @@ class Envs:
         arenas: Arenas,
         sandbox: Sandbox,
         metrics: Metrics,
+        quotas: Quotas,
         *,
         max_envs: int,
         step_timeout_s: float,
         now: Callable[[], datetime],
     ) -> None:
         self._repository, self._log, self._arenas = repository, step_log, arenas
-        self._sandbox, self._metrics = sandbox, metrics
+        self._sandbox, self._metrics, self._quotas = sandbox, metrics, quotas
         self._max_envs, self._step_timeout_s, self._now = max_envs, step_timeout_s, now
         self._live = LiveEnvs(max_envs)
         metrics.envs.set_function(lambda: len(self._live))
@@ -76,7 +80,7 @@ class Envs:
         if request.final_answer and arena.spec.final_answer is None:
             raise Invalid(f"body.final_answer: arena {arena.id} has no final answer to judge by: leave it false")
         self._refuse_if_full()
-        now = self._now()
+        caller, now = current(), self._now()
         row = EnvRow(
             id=f"env_{uuid.uuid4().hex}",
             arena_id=arena.id,
@@ -91,6 +95,8 @@ class Envs:
             final_answer=request.final_answer,
             created_at=now,
             expires_at=now + timedelta(seconds=request.ttl_s),
+            tenant=caller.tenant,
+            key_id=caller.key_id,
         )
         async with self._place(row):
             await self._repository.add(row)
@@ -128,7 +134,14 @@ class Envs:
 
     async def take(self, env_id: str, request: StepEnv) -> dict[str, Any]:
         """Take a step, for a protocol with replies of its own: the line of the log. Raises as ``step`` does."""
+        with tracing.span("env.step", env_id=env_id, step_id=request.step_id):
+            return await self._take(env_id, request)
+
+    async def _take(self, env_id: str, request: StepEnv) -> dict[str, Any]:
         began = time.perf_counter()
+        if (caller := current()).steps_per_minute is not None:
+            await self._quotas.step(caller)
+        structlog.contextvars.bind_contextvars(env_id=env_id, step_id=request.step_id)
         action = request.action.model_dump_json().encode()
         digest = hashlib.sha256(action).hexdigest()
         for _ in range(_TRIES):
@@ -137,7 +150,10 @@ class Envs:
                     if (stored := await self._stored(env, row, request.step_id, digest)) is not None:
                         return stored
                     record = await self._step(env, row, request, action, digest)
-                self._metrics.step_seconds.observe(time.perf_counter() - began)
+                    arena = env.episode.arena if env.episode is not None else None
+                if arena is not None:
+                    seconds, spec = time.perf_counter() - began, arena.spec
+                    self._metrics.step_took(seconds, self._sandbox.tier, spec.domain, spec.topology)
                 return record
             except Stale:
                 continue
@@ -176,6 +192,7 @@ class Envs:
                 steps=at,
                 created_at=self._now(),
                 expires_at=self._until(source),
+                key_id=current().key_id,
             )
             async with self._place(row):
                 if not await self._repository.copy(row, env_id, source.episode):
@@ -216,7 +233,7 @@ class Envs:
             if env.row is not None and env.row.expires_at <= now:
                 async with self._hold(env_id):
                     pass  # to look at it is to end it
-        return await self._repository.expire(now)
+        return await self._expire(now)
 
     async def close(self) -> None:
         """Let go of every session. The envs stay open: another process can go on with them."""
@@ -231,8 +248,10 @@ class Envs:
             if env.row is None:
                 env.row = await self._read(env_id)
                 await self._live.make_room()
+            if not current().may_use(env.row.tenant, env.row.key_id):
+                raise _unknown(env_id)
             if env.row.status == "open" and env.row.expires_at <= self._now():
-                await self._repository.expire(self._now())
+                await self._expire(self._now())
                 env.row = replace(env.row, status="expired")
             yield env, env.row
 
@@ -241,16 +260,22 @@ class Envs:
         """Room for a new env, taken before it is stored, given back if it is not."""
         self._live.add(row.id, LiveEnv(row=row))
         try:
-            yield
+            async with self._quotas.room(current(), row.key_id if row.status == "open" else None):
+                yield
         except BaseException:
             async with self._live.hold(row.id) as env:
                 env.stale = True
             raise
 
+    async def _expire(self, now: datetime) -> int:
+        ended = await self._repository.expire(now)
+        self._metrics.reaped.labels("env").inc(ended)
+        return ended
+
     async def _read(self, env_id: str) -> EnvRow:
         row = await self._repository.get(env_id)
         if row is None:
-            raise NotFound(f"no env {env_id!r}: POST /envs makes one")
+            raise _unknown(env_id)
         return row
 
     async def _reset(self, env: LiveEnv, row: EnvRow, request: ResetEnv) -> tuple[Playable, Tally]:
@@ -263,7 +288,9 @@ class Envs:
         try:
             await self._start(episode)
             until = self._until(row)
-            if not await self._repository.begin_episode(row.id, row.episode, seed, until):
+            async with self._quotas.room(current(), row.key_id if row.status != "open" else None):
+                begun = await self._repository.begin_episode(row.id, row.episode, seed, until)
+            if not begun:
                 env.stale = True
                 raise Stale
         except BaseException:
@@ -387,6 +414,11 @@ class Envs:
 
     def _view(self, row: EnvRow) -> EnvView:
         return EnvView(**vars(row), isolation=self._sandbox.tier)
+
+
+def _unknown(env_id: str) -> NotFound:
+    """Also what is said of an env that the caller may not know of."""
+    return NotFound(f"no env {env_id!r}: POST /envs makes one")
 
 
 def _refuse_if_expired(row: EnvRow) -> None:

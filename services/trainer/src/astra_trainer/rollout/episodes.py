@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from astra_proto.envs import CreateEnv, EnvView, Info, ResetEnv, ResetReply, StepEnv, StepReply
 from astra_proto.errors import AstraError, CapacityReached, Conflict, Invalid, NotFound
+from astra_service import tracing
 from astra_service.client import ApiClient
 
 from astra_trainer.rollout.parse import parse
@@ -107,6 +108,8 @@ class Episode:
     """What went wrong on the env's side; empty if ``f1`` may be trusted."""
     tries: int = 0
     env_id: str | None = None
+    span: Any = None
+    """Of the present try, where traces are on."""
 
     def add(self, ids: list[int], logprobs: list[float] | None = None) -> None:
         """Append tokens: the policy's if they come with log-probabilities, else the env's."""
@@ -152,6 +155,12 @@ class EpisodeRunner:
     async def _begin(self, episode: Episode) -> None:
         fresh = Episode(episode.request, tries=episode.tries + 1)
         episode.__dict__.update(fresh.__dict__)
+        request = episode.request
+        episode.span = tracing.begin("rollout.episode", arena_id=request.arena_id, seed=request.seed)
+        with tracing.inside(episode.span):
+            await self._reset(episode)
+
+    async def _reset(self, episode: Episode) -> None:
         body = CreateEnv(
             arena_id=episode.request.arena_id,
             seed=episode.request.seed,
@@ -176,6 +185,10 @@ class EpisodeRunner:
             await self._end(episode, StopReason.CONTEXT_FULL)
 
     async def _step(self, episode: Episode, written: Completion) -> None:
+        with tracing.inside(episode.span):
+            await self._play_turn(episode, written)
+
+    async def _play_turn(self, episode: Episode, written: Completion) -> None:
         episode.add(written.ids, written.logprobs)
         episode.turns += 1
         text = self._tokenizer.decode(written.ids)
@@ -221,8 +234,12 @@ class EpisodeRunner:
     async def _delete(self, episode: Episode) -> None:
         if env_id := episode.env_id:
             episode.env_id = None
-            with suppress(AstraError):  # it is gone, or the server is: then its time limit ends it
+            with suppress(AstraError), tracing.inside(episode.span):  # it is gone, or the server is: then it expires
                 await self._envs.delete(f"/envs/{env_id}")
+        if episode.span is not None:
+            episode.span.set_attribute("episode.f1", episode.f1)
+            episode.span.end()
+            episode.span = None
 
     def _encode(self, spans: Sequence[Span]) -> list[int]:
         return [token for span in spans for token in self._tokenizer.encode(span.text)]

@@ -1,11 +1,13 @@
 """``python -m astra_trainer.engines.cpu FOLDER``: does the work in ``FOLDER/task.json`` (see `engines.task`)."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
 from astra_proto.errors import AstraError
 from astra_proto.runs import CreateEvaluation, RLConfig
+from astra_service import tracing
 
 from astra_trainer.engines.task import TASK, EngineTask
 
@@ -16,6 +18,7 @@ def main(folder: Path) -> int:
     """The exit status: 0 for done, 143 for stopped with a checkpoint to go on from."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+    tracing.configure("ASTRA training engine", os.environ.get("ASTRA_TRAINER_OTEL_ENDPOINT"))
     task = EngineTask.model_validate_json((folder / TASK).read_bytes())
     # Imported here: TRL takes ten seconds to import, and only reinforcement needs it.
     from astra_trainer.engines.cpu.watch import Stop

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from astra_proto.runs import RLConfig
+from astra_service import tracing
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -47,7 +48,8 @@ class Rollout:
         """Play the arenas named by ``prompts``, where TRL names each once an episode."""
         due = list(dict.fromkeys(prompts))
         step = int(trainer.state.global_step)
-        batch = asyncio.run(self._play(due, step, trainer.accelerator.unwrap_model(trainer.model)))
+        with tracing.span("rl.step", rl_step=step):
+            batch = asyncio.run(self._play(due, step, trainer.accelerator.unwrap_model(trainer.model)))
         self._watch.extra = batch.metrics()
         log.info("step %d: %s", step, {k: round(v, 3) for k, v in self._watch.extra.items()})
         return self._rows(batch, len(prompts))
