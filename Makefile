@@ -3,12 +3,12 @@
 SHELL := bash
 PY := .venv/bin/python
 ASTRA := .venv/bin/astra
-PYTEST := $(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow"
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow and not docker"
 # What touches a database or Redis: once more, on the real ones.
 STORED := libs $(wildcard services/*/tests/test_*.py)
 MEMBERS := $(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
 
-.PHONY: help setup demo test check fmt specs pins bench e2e up down clean
+.PHONY: help setup demo test check fmt specs pins bench attack e2e up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' Makefile
@@ -40,10 +40,13 @@ specs: setup ## Write the generated files anew: OpenAPI, JSON Schemas, the table
 	UPDATE_SPECS=1 $(PY) -m pytest -q tests/contract/test_specs.py tests/contract/test_readmes.py
 
 e2e: setup ## The whole system in containers: build, start, play an arena, restart everything (needs a Docker engine)
-	ASTRA_REQUIRE_DOCKER=1 $(PY) -m pytest -m compose --timeout 1800 tests/e2e
+	ASTRA_REQUIRE_DOCKER=1 $(PY) -m pytest -m "compose or docker" --timeout 1800 tests/e2e services/env-server/tests/sandbox
 
 bench: setup ## What a step costs beside a bare route and beside OpenEnv: out/bench/env.json
 	$(PY) -m tests.bench.env
+
+attack: setup ## Hostile code and clients against every isolation tier of this machine: out/security/attack.json
+	$(PY) -m tests.security.attack
 
 pins: ## Resolve every dependency anew and write the exact versions into pyproject.toml
 	PATH=$(CURDIR)/.venv/bin:$$PATH $(PY) scripts/pins.py

@@ -1,7 +1,11 @@
 """The small parts: what is shown, what is read, what is found."""
 
+import json
 import math
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,3 +126,20 @@ def test_the_verdict_is_honest() -> None:
 
 def test_smoothing_starts_without_bias() -> None:
     assert smooth([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
+
+
+def test_the_tiers_of_this_machine_are_listed_with_reasons(tmp_path: Path) -> None:
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
+    command = [sys.executable, "-m", "astra", "env", "tiers"]
+    shown, listed = (
+        subprocess.run([*command, *more], capture_output=True, text=True, env=environment, timeout=120, check=True)
+        for more in ([], ["--json"])
+    )
+    states = {state["tier"]: state for state in json.loads(listed.stdout)["tiers"]}
+    assert list(states) == ["landlock", "bubblewrap", "docker", "gvisor"]
+    for tier in ("docker", "gvisor"):
+        assert not states[tier]["works"]
+        assert "no Docker engine answers" in states[tier]["reason"]
+    for state in states.values():
+        assert state["works"] == (state["reason"] is None)
+        assert state["tier"] in shown.stdout

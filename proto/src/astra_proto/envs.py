@@ -50,6 +50,24 @@ class ErrorClass(StrEnum):
     """Ours: no room. The reward is not valid."""
 
 
+class Isolation(StrEnum):
+    """What keeps tools from the machine, weakest first. Compare with ``at_least``, never as text."""
+
+    LANDLOCK = "landlock"
+    """Every session is locked by itself: Landlock, seccomp, resource limits."""
+    BUBBLEWRAP = "bubblewrap"
+    """The same, in namespaces of their own."""
+    DOCKER = "docker"
+    """The same, in a container of their own with its own file system and limits."""
+    GVISOR = "gvisor"
+    """A container on a kernel of its own."""
+
+    def at_least(self, least: "Isolation") -> bool:
+        """Whether this keeps tools as well as ``least`` or better."""
+        order = list(Isolation)
+        return order.index(self) >= order.index(least)
+
+
 class EnvStatus(StrEnum):
     """Whether an env takes steps."""
 
@@ -70,6 +88,8 @@ class CreateEnv(Request):
     score: Score = Score.F1
     final_answer: bool = False
     """Count the final answer as one more sub-task: a right one as if solved by one call, a wrong one costs nothing."""
+    min_isolation: Isolation | None = None
+    """The least isolation that its tools may run in; a server that has less refuses."""
 
 
 class EnvView(Reply):
@@ -318,6 +338,21 @@ class Capacity(Reply):
     max_envs: int
     runners: int
     max_runners: int
+
+
+class TierState(Reply):
+    """Whether one tier of isolation works on a machine."""
+
+    tier: Isolation
+    works: bool
+    reason: str | None
+    """Why not; null when it works."""
+
+
+class Tiers(Reply):
+    """Every tier of isolation, weakest first, shown by running a tool in it."""
+
+    tiers: list[TierState]
 
 
 class RunCode(Request):

@@ -2,7 +2,8 @@
 
 AstraError
 ├── Invalid 422            a field is wrong; the detail names it and says how to mend it
-│   └── UnsoundArena 422   the soundness gate refused; the report is in the body
+│   ├── UnsoundArena 422   the soundness gate refused; the report is in the body
+│   └── WeakIsolation 422  this server isolates less than was asked for; what it has is in the body
 ├── Malformed 400          not JSON, not UTF-8
 ├── Unauthorized 401
 ├── Forbidden 403
@@ -96,6 +97,10 @@ class Invalid(AstraError):
 
 class UnsoundArena(Invalid):
     """The arena does not pass the soundness gate; see `report`."""
+
+
+class WeakIsolation(Invalid):
+    """This server isolates tools less than was asked for; see `isolation` for what it has."""
 
 
 class CapacityReached(AstraError):

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import shlex
+import subprocess
+import sys
 from typing import Annotated
 
 import typer
@@ -19,6 +21,7 @@ from astra_proto.envs import (
     ResetReply,
     StepEnv,
     StepReply,
+    Tiers,
 )
 from astra_proto.errors import AstraError
 from astra_proto.messages import ToolMessage, UserMessage
@@ -28,6 +31,7 @@ from pydantic import JsonValue, ValidationError
 from astra import console
 from astra.commands import keys
 from astra.connect import Json, command
+from astra.services import Service
 
 app = typer.Typer(
     name="env", no_args_is_help=True, help="Envs: play an arena yourself, or watch its golden calls play it."
@@ -85,6 +89,25 @@ async def capacity(envs: ApiClient, as_json: Json = False) -> None:
     console.say(
         f"{now.envs} of {now.max_envs} envs, {now.runners} of {now.max_runners} runners; isolation: {now.isolation}"
     )
+
+
+@app.command()
+def tiers(as_json: Json = False) -> None:
+    """Which tiers of isolation work on this machine, and why not the others: each is shown by running a tool in it.
+
+    Example: astra env tiers
+    """
+    # The service knows, and is another program: nothing of it is imported here.
+    asked = [sys.executable, "-m", Service.ENV_SERVER.module, "tiers"]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise AstraError(f"the environment server cannot say: {ended.stderr.strip()[-2000:]}")
+    found = Tiers.model_validate_json(ended.stdout)
+    if as_json:
+        console.emit(found)
+        return
+    rows = [(state.tier.value, "yes" if state.works else "no", state.reason or "") for state in found.tiers]
+    console.table("Isolation, weakest first", ("tier", "works", "why not"), rows)
 
 
 async def _golden(envs: ApiClient, env: EnvView, arena: str, quiet: bool) -> None:

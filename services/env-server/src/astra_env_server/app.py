@@ -34,7 +34,8 @@ from astra_env_server.protocols import openenv
 from astra_env_server.readiness import SandboxCheck
 from astra_env_server.resources import Resources
 from astra_env_server.sandbox.base import Limits
-from astra_env_server.sandbox.opening import open_sandbox
+from astra_env_server.sandbox.containers import ContainerOptions
+from astra_env_server.sandbox.opening import Options, open_sandbox
 from astra_env_server.sandbox.pool import PoolSize
 from astra_env_server.settings import Settings
 
@@ -75,6 +76,20 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def sandbox_options(settings: Settings) -> Options:
+    """What the settings say about the sandbox."""
+    return Options(
+        Limits(output_bytes=settings.max_output_bytes, import_s=2 * settings.step_timeout_s),
+        PoolSize(max_runners=settings.max_runners, warm=settings.warm_runners, recycle_after=settings.recycle_after),
+        containers=ContainerOptions(
+            image=settings.docker_image,
+            folder=settings.docker_folder and settings.docker_folder.resolve(),
+            memory_bytes=settings.docker_memory_mib * 2**20,
+            cpus=settings.docker_cpus,
+        ),
+    )
+
+
 async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncExitStack) -> Mapping[str, Check]:
     """Open everything, to be closed with ``stack``; gives what readiness asks."""
     settings.prepare_storage()
@@ -83,8 +98,7 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
     await database.migrate("astra_env_server", metadata)
     bus = open_bus(settings.redis_url)
     stack.push_async_callback(bus.close)
-    allowed = Limits(output_bytes=settings.max_output_bytes, import_s=2 * settings.step_timeout_s)
-    sandbox = await open_sandbox(settings.isolation, allowed, PoolSize(max_runners=settings.max_runners))
+    sandbox = await open_sandbox(settings.isolation, sandbox_options(settings))
     stack.push_async_callback(sandbox.close)
 
     def now() -> datetime:

@@ -70,6 +70,7 @@ envs = Table(
     Column("reward_mode", String(16), nullable=False),
     Column("score", String(16), nullable=False, server_default="f1"),
     Column("final_answer", Boolean, nullable=False),
+    Column("min_isolation", String(16), nullable=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("tenant", String(64), nullable=False, server_default="default"),

@@ -1,5 +1,6 @@
 """What can be set about the env server; every field is an environment variable with the prefix ASTRA_ENV_SERVER_."""
 
+from pathlib import Path
 from typing import Literal
 
 from astra_service.settings import ServiceSettings
@@ -16,14 +17,28 @@ class Settings(ServiceSettings):
     """Port to listen on; 0 takes a free one."""
     database_url: str = "sqlite+aiosqlite:///.astra/env-server.db"
     """SQLAlchemy URL: `postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`."""
-    isolation: Literal["auto", "bubblewrap", "landlock"] = "auto"
-    """What tools run in. `auto` takes the strongest tier that works here and refuses to start if none does."""
+    isolation: Literal["auto", "landlock", "bubblewrap", "docker", "gvisor"] = "auto"
+    """What tools run in, weakest first; `astra env tiers` says which work here. `auto` takes `bubblewrap`, else
+    `landlock`, and refuses to start if neither works: it never starts containers unasked."""
     max_envs: int = Field(default=1_024, ge=1)
     """Envs open at once; one more is answered 429."""
     key_fresh_s: float = Field(default=5.0, ge=0, le=300, allow_inf_nan=False)
     """Seconds that a key is believed without a look into the database: how long a revoked one may live on elsewhere."""
     max_runners: int = Field(default=64, ge=1)
     """Arenas whose code is held ready at once; the one used longest ago makes room."""
+    warm_runners: int = Field(default=2, ge=0, le=64)
+    """Runners kept waiting for the code of the next arena."""
+    recycle_after: int = Field(default=10_000, ge=1)
+    """Envs that a runner serves in its life before another takes its place."""
+    docker_image: str = "python:3.11-slim-bookworm"
+    """Image of the runners' containers: any with Python 3.11 or later. Nothing is pulled."""
+    docker_folder: Path | None = None
+    """Folder in which this server and its containers meet; by default one for temporary files. When this server runs
+    in a container itself: a folder in one of its volumes."""
+    docker_memory_mib: int = Field(default=2_048, ge=64)
+    """Memory of one container, in MiB: all the envs of an arena together."""
+    docker_cpus: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+    """Processors that one container may use."""
     step_timeout_s: float = Field(default=5.0, gt=0, le=600, allow_inf_nan=False)
     """Seconds that one tool call may take, whatever the caller asks for; the import of an arena's code, twice that."""
     max_output_bytes: int = Field(default=256 * 1024, ge=1_024, le=2**24)

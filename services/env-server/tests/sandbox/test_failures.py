@@ -129,7 +129,7 @@ async def test_a_process_killed_from_outside_is_nobodys_fault(sandbox: Sandbox) 
 
     async def shoot() -> None:
         await anyio.sleep(0.1)
-        signal.pidfd_send_signal(session._process, signal.SIGKILL)
+        os.kill(session.pid, signal.SIGKILL)
 
     async with anyio.create_task_group() as group:
         group.start_soon(shoot)

@@ -14,9 +14,11 @@ from pathlib import Path
 import astra_env_server.sandbox as package
 import pytest
 from astra_env_server.sandbox.base import Bundle, CallOutcome, Sandbox, SandboxError, Session, ToolCode
+from astra_env_server.sandbox.session import LocalSession
 from astra_proto.envs import ErrorClass
 
-from . import probes
+from tests.security import bodies as probes
+
 from .support import below, bundle, once, tool
 
 pytestmark = pytest.mark.anyio
@@ -143,50 +145,9 @@ async def test_siblings_cannot_touch_each_other(sandbox: Sandbox) -> None:
     await attacker.close()
 
 
-FORGE = """
-import os, struct, sys
-def request():
-    frame = sys._getframe()
-    while "request" not in frame.f_locals:
-        frame = frame.f_back
-    return frame.f_locals["request"]
-def reply(body, number=None):
-    return struct.pack(">IQ", len(body) + 8, request() if number is None else number) + body
-def forge(how):
-    if how == "everywhere":
-        for fd in range(64):
-            try: os.write(fd, reply(b"Oforged", 0))
-            except OSError: pass
-    elif how == "twice":
-        os.write(3, reply(b"Oforged") * 2)
-    elif how == "ahead":
-        os.write(3, reply(b"Ofirst") + reply(b"Ostale"))
-    elif how == "huge":
-        os.write(3, b"\\xff\\xff\\xff\\xff")
-    elif how == "long":
-        os.write(3, struct.pack(">I", 64 * 1024 + 5000))
-    elif how == "short":
-        os.write(3, struct.pack(">I", 3) + b"abc")
-    elif how == "empty":
-        os.write(3, struct.pack(">I", 0))
-    elif how == "status":
-        os.write(3, reply(b"Rforged"))
-    elif how == "utf8":
-        os.write(3, reply(b"O\\xff\\xfe"))
-    elif how == "surrogate":
-        os.write(3, reply(b"O\\xed\\xa0\\x80"))
-    elif how == "half":
-        os.write(3, reply(b"O" + b"x" * 200)[:20])
-        return "y" * 500
-    return "late"
-"""
-
-
-@pytest.mark.parametrize(
-    "how", ["everywhere", "twice", "ahead", "huge", "long", "short", "empty", "status", "utf8", "surrogate", "half"]
-)
+@pytest.mark.parametrize("how", probes.FORGERIES)
 async def test_a_forged_frame_ends_its_session_only(sandbox: Sandbox, how: str) -> None:
-    code = bundle(forge=FORGE, fine="def fine(): return 'fine'")
+    code = bundle(forge=probes.FORGE, fine="def fine(): return 'fine'")
     session, bystander = await sandbox.open(code, 0), await sandbox.open(code, 0)
     outcome = await session.call("forge", {"how": how}, 5.0)
     assert (outcome.ok, outcome.error_class) == (False, ErrorClass.TOOL), outcome
@@ -282,8 +243,9 @@ async def test_each_lock_is_in_force(sandbox: Sandbox) -> None:
     assert status["CapEff"].strip() == status["CapPrm"].strip() == "0" * 16
     assert status["Threads"].strip() == "1"
     if os.geteuid() == 0:
-        assert all(int(uid) >= 200_000 for uid in status["Uid"].split())
-        assert status["Groups"].strip() == ""
+        unused = range(65_534, 65_535) if sandbox.tier == "docker" else range(200_000, 300_000)
+        assert all(int(uid) in unused for uid in status["Uid"].split())
+        assert status["Groups"].strip() == ("65534" if sandbox.tier == "docker" else "")
     await session.close()
 
 
@@ -294,8 +256,8 @@ def status_of(pid: int) -> dict[str, str]:
 
 def process_of(session: Session) -> int:
     """The session's process in our numbering."""
-    lines = Path(f"/proc/self/fdinfo/{session._process}").read_text().splitlines()  # type: ignore[attr-defined]
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
+    assert isinstance(session, LocalSession)
+    return session.pid
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no tables for this machine")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from astra_env_server.sandbox.base import BundleRejected, CallOutcome, Sandbox
-from astra_env_server.sandbox.opening import open_sandbox, probe_tiers
+from astra_env_server.sandbox.opening import AUTO, Options, open_sandbox, probe_tiers
 from astra_env_server.sandbox.pool import PoolSize
 from astra_proto.envs import ErrorClass
 
@@ -132,6 +132,6 @@ async def test_code_that_does_not_import_is_named(
 async def test_a_server_finds_out_which_tiers_work(sandbox: Sandbox) -> None:
     tiers = await probe_tiers()
     assert tiers[sandbox.tier] == "ok"
-    auto = await open_sandbox("auto", size=PoolSize(max_runners=1, warm=0))
-    assert auto.tier == next(tier for tier, state in tiers.items() if state == "ok")
+    auto = await open_sandbox("auto", Options(size=PoolSize(max_runners=1, warm=0)))
+    assert auto.tier == next(tier for tier in AUTO if tiers[tier] == "ok")
     await auto.close()

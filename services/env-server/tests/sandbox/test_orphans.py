@@ -7,8 +7,10 @@ import sys
 
 import pytest
 from astra_env_server.sandbox.base import Sandbox
+from astra_env_server.sandbox.opening import Options, open_sandbox
+from astra_env_server.sandbox.pool import PoolSize
 
-from .support import below, eventually, running
+from .support import below, containers_of, eventually, running, shared_folders
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +51,7 @@ def _hears_sigint() -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 async def test_nothing_outlives_its_server(sandbox: Sandbox, how: signal.Signals) -> None:
+    folders = shared_folders()
     with start_server(sandbox.tier) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == b"serving\n"
@@ -57,3 +60,6 @@ async def test_nothing_outlives_its_server(sandbox: Sandbox, how: signal.Signals
         os.kill(server.pid, how)
         server.wait()
     assert await eventually(lambda: not any(map(running, processes)))
+    assert await eventually(lambda: not containers_of(server.pid))
+    await (await open_sandbox(sandbox.tier, Options(size=PoolSize(max_runners=1, warm=0)))).close()  # type: ignore[arg-type]
+    assert shared_folders() == folders

@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from astra_env_server.sandbox.base import BundleRejected, Sandbox, SandboxFull, SandboxLost
-from astra_env_server.sandbox.launch import Tier
-from astra_env_server.sandbox.opening import open_sandbox
+from astra_env_server.sandbox.opening import Options, Tier, open_sandbox
 from astra_env_server.sandbox.pool import PoolSize
 from astra_env_server.sandbox.session import LocalSession
 
@@ -21,9 +20,9 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def small(**size: int) -> AsyncIterator[Sandbox]:
-    """A sandbox of its own in the tier that works everywhere."""
-    sandbox = await open_sandbox("landlock", LIMITS, PoolSize(**size))
+async def small(tier: Tier, **size: int) -> AsyncIterator[Sandbox]:
+    """A sandbox of its own."""
+    sandbox = await open_sandbox(tier, Options(LIMITS, PoolSize(**size)))
     try:
         yield sandbox
     finally:
@@ -46,8 +45,8 @@ def runner_of(session: object) -> int:
     return session._runner.pid
 
 
-async def test_each_arena_has_a_runner_of_its_own_and_the_idle_one_makes_room() -> None:
-    async with small(max_runners=2, warm=0) as sandbox:
+async def test_each_arena_has_a_runner_of_its_own_and_the_idle_one_makes_room(tier: Tier) -> None:
+    async with small(tier, max_runners=2, warm=0) as sandbox:
         first = await sandbox.open(tool("return 1"), 0)
         again = await sandbox.open(tool("return 1"), 0)
         second = await sandbox.open(tool("return 2"), 0)
@@ -64,8 +63,8 @@ async def test_each_arena_has_a_runner_of_its_own_and_the_idle_one_makes_room() 
         assert (await sandbox.stats()).runners == 2
 
 
-async def test_spares_wait_and_are_replaced() -> None:
-    async with small(max_runners=4, warm=2) as sandbox:
+async def test_spares_wait_and_are_replaced(tier: Tier) -> None:
+    async with small(tier, max_runners=4, warm=2) as sandbox:
         await until(sandbox, warm=2)
         session = await sandbox.open(tool("return 1"), 0)
         await until(sandbox, warm=2, runners=3)
@@ -73,7 +72,7 @@ async def test_spares_wait_and_are_replaced() -> None:
 
 
 async def test_a_spare_that_is_killed_while_it_imports_is_not_the_codes_fault(tier: Tier) -> None:
-    sandbox = await open_sandbox(tier, LIMITS, PoolSize(max_runners=4, warm=1))
+    sandbox = await open_sandbox(tier, Options(LIMITS, PoolSize(max_runners=4, warm=1)))
     try:
         await until(sandbox, warm=1)
         (spare,) = sandbox._ready  # type: ignore[attr-defined]
@@ -90,8 +89,8 @@ async def test_a_spare_that_is_killed_while_it_imports_is_not_the_codes_fault(ti
         await sandbox.close()
 
 
-async def test_many_who_want_a_new_arena_at_once_share_one_import() -> None:
-    async with small(max_runners=4, warm=1) as sandbox:
+async def test_many_who_want_a_new_arena_at_once_share_one_import(tier: Tier) -> None:
+    async with small(tier, max_runners=4, warm=1) as sandbox:
         code, opened = tool("return 1"), []
 
         async def join() -> None:
@@ -113,16 +112,16 @@ async def test_many_who_want_a_new_arena_at_once_share_one_import() -> None:
         assert answers == ["1"] * 20
 
 
-async def test_one_who_gives_up_does_not_end_the_import_for_others() -> None:
+async def test_one_who_gives_up_does_not_end_the_import_for_others(tier: Tier) -> None:
     slow = bundle(probe="import time\ntime.sleep(0.5)\ndef probe(): return 1")
-    async with small(max_runners=2, warm=1) as sandbox:
+    async with small(tier, max_runners=2, warm=1) as sandbox:
         with anyio.move_on_after(0.1):
             await sandbox.open(slow, 0)
         assert (await once(sandbox, slow)).output == "1"
 
 
-async def test_a_worn_runner_is_replaced_when_its_sessions_end() -> None:
-    async with small(max_runners=3, warm=0, recycle_after=2) as sandbox:
+async def test_a_worn_runner_is_replaced_when_its_sessions_end(tier: Tier) -> None:
+    async with small(tier, max_runners=3, warm=0, recycle_after=2) as sandbox:
         code = tool("return 1")
         first, second, third = [await sandbox.open(code, 0) for _ in range(3)]
         assert runner_of(first) == runner_of(second) != runner_of(third)
@@ -134,8 +133,8 @@ async def test_a_worn_runner_is_replaced_when_its_sessions_end() -> None:
         await until(sandbox, runners=1)
 
 
-async def test_an_arena_holds_no_more_sessions_than_it_may() -> None:
-    async with small(max_runners=2, warm=0, sessions_per_runner=2) as sandbox:
+async def test_an_arena_holds_no_more_sessions_than_it_may(tier: Tier) -> None:
+    async with small(tier, max_runners=2, warm=0, sessions_per_runner=2) as sandbox:
         code = tool("return 1")
         first, _ = await sandbox.open(code, 0), await sandbox.open(code, 0)
         with pytest.raises(SandboxFull):
@@ -146,7 +145,7 @@ async def test_an_arena_holds_no_more_sessions_than_it_may() -> None:
 
 async def test_closing_leaves_no_process(tier: Tier) -> None:
     before = below()
-    own = await open_sandbox(tier, LIMITS, PoolSize(max_runners=3, warm=1))
+    own = await open_sandbox(tier, Options(LIMITS, PoolSize(max_runners=3, warm=1)))
     session = await own.open(tool("import time\ntime.sleep(999)"), 0)
     async with anyio.create_task_group() as group:
 

@@ -32,6 +32,8 @@ class EnvRow:
     tenant: str = "default"
     key_id: str | None = None
     """The key it was made with; none for the root token."""
+    min_isolation: str | None = None
+    """The least that its tools may run in; None asks for nothing."""
 
 
 class EnvRepository:

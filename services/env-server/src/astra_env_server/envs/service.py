@@ -18,13 +18,14 @@ from astra_proto.envs import (
     EpisodeView,
     ErrorClass,
     ForkEnv,
+    Isolation,
     RegradeEnv,
     RegradeReply,
     ResetEnv,
     StepEnv,
     StepRecord,
 )
-from astra_proto.errors import CapacityReached, Conflict, Gone, Invalid, NotFound, Unavailable
+from astra_proto.errors import CapacityReached, Conflict, Gone, Invalid, NotFound, Unavailable, WeakIsolation
 from astra_service import tracing
 
 from astra_env_server.access.caller import current
@@ -79,6 +80,7 @@ class Envs:
         arena = await self._arenas.playable(request.arena_id)
         if request.final_answer and arena.spec.final_answer is None:
             raise Invalid(f"body.final_answer: arena {arena.id} has no final answer to judge by: leave it false")
+        self._refuse_if_weaker(request.min_isolation)
         self._refuse_if_full()
         caller, now = current(), self._now()
         row = EnvRow(
@@ -93,6 +95,7 @@ class Envs:
             reward_mode=request.reward_mode.value,
             score=request.score.value,
             final_answer=request.final_answer,
+            min_isolation=request.min_isolation,
             created_at=now,
             expires_at=now + timedelta(seconds=request.ttl_s),
             tenant=caller.tenant,
@@ -214,6 +217,15 @@ class Envs:
         async with self._hold(env_id) as (env, _):
             await self._repository.remove(env_id)
             env.row = None
+
+    def _refuse_if_weaker(self, least: Isolation | None) -> None:
+        has = Isolation(self._sandbox.tier)
+        if least is not None and not has.at_least(least):
+            raise WeakIsolation(
+                f"body.min_isolation: this server runs tools in `{has}`, which is less than `{least}`: "
+                f"ask for `{has}` or less, or a server started with ISOLATION={least}",
+                isolation=has.value,
+            )
 
     async def capacity(self) -> Capacity:
         """How much room there is."""
@@ -390,6 +402,8 @@ class Envs:
         log.info("env.rebuilt", env_id=row.id, steps=len(lines))
 
     def _episode(self, arena: Playable, row: EnvRow) -> Episode:
+        # Asked again: the env may have been made by a server that had more.
+        self._refuse_if_weaker(Isolation(row.min_isolation) if row.min_isolation else None)
         return Episode(
             arena,
             row.seed,

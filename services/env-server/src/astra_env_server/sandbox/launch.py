@@ -1,105 +1,66 @@
 """How a runner is started in each tier: which Python, what it may read, which command line."""
 
 import asyncio
-import glob
 import itertools
 import json
 import os
 import shutil
+import signal
+import socket
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from astra_env_server.sandbox.base import Limits, NoIsolation
+from astra_env_server.sandbox.interpreter import Interpreter, find_interpreter
+from astra_env_server.sandbox.runner import Runner
 
-Tier = Literal["bubblewrap", "landlock"]
-TIERS: tuple[Tier, ...] = ("bubblewrap", "landlock")
-"""Strongest first."""
+ProcessTier = Literal["bubblewrap", "landlock"]
 
 _HERE = Path(__file__).parent
+_STDERR_BYTES = 8192
 _SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
-_ASK = (
-    "import json, sys, sysconfig as c; print(json.dumps([sys.version_info[:2], sys.base_prefix, "
-    "c.get_path('stdlib', vars={'installed_base': sys.base_prefix}), "
-    "c.get_path('platstdlib', vars={'platbase': sys.base_exec_prefix})]))"
-)
 _uids = itertools.count(os.getpid() * 97)
 
 
 @dataclass(frozen=True)
-class Interpreter:
-    """A Python and where its standard library lies."""
+class ProcessLaunch:
+    """Starts runners as children of this process."""
 
-    executable: str
-    libraries: tuple[str, ...]
-
-    def shared(self) -> list[str]:
-        """Its own shared libraries, next to the folder of its modules."""
-        return sorted({p for library in self.libraries for p in glob.glob(f"{Path(library).parent}/*.so*")})
-
-    def modules(self) -> list[str]:
-        """What is in the standard library, without the packages installed beside it."""
-        return sorted(
-            {
-                entry.path
-                for library in self.libraries
-                for entry in os.scandir(library)
-                if entry.name not in ("site-packages", "dist-packages", "__pycache__")
-            }
-        )
-
-
-def reachable_by_all(path: str) -> bool:
-    """Whether a user without any rights can get to this path and read it."""
-    folders = [str(p) for p in Path(path).parents]
-    return bool(os.stat(path).st_mode & 0o004) and all(os.stat(folder).st_mode & 0o001 for folder in folders)
-
-
-def _real(path: str) -> str:
-    return os.path.realpath(path)
-
-
-async def find_interpreter(tier: Tier, python: str | None) -> Interpreter:
-    """The Python for runners: the one named, else the server's own, else the system's; 3.11 or later.
-
-    Without a mount namespace a root server's runner, once it is nobody, must still reach the library where it lies.
-    """
-    own = getattr(sys, "_base_executable", None) or sys.executable
-    reasons = []
-    for candidate in (python,) if python else (own, "/usr/local/bin/python3", "/usr/bin/python3"):
-        executable = _real(candidate)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                executable, "-I", "-S", "-c", _ASK, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-            )
-        except OSError as error:
-            reasons.append(f"{executable}: {error.strerror}")
-            continue
-        output, _ = await process.communicate()
-        if process.returncode != 0:
-            reasons.append(f"{executable} does not start")
-            continue
-        version, _, *libraries = json.loads(output)
-        found = Interpreter(executable, tuple(sorted(set(libraries))))
-        if tuple(version) < (3, 11):
-            reasons.append(f"{executable} is older than 3.11")
-        elif tier == "landlock" and os.geteuid() == 0 and not all(map(reachable_by_all, found.libraries)):
-            reasons.append(f"{executable} has its library where only root can read it")
-        else:
-            return found
-    raise NoIsolation("no Python for runners: " + "; ".join(reasons))
-
-
-@dataclass(frozen=True)
-class Launch:
-    """Everything that starting one more runner of a tier needs."""
-
-    tier: Tier
+    tier: ProcessTier
     interpreter: Interpreter
     limits: Limits
     bwrap: str | None = None
+
+    async def start(self) -> Runner:
+        """A runner that is locked and waits for code. Raises SandboxLost with what it complained of."""
+        control, theirs = socket.socketpair()
+        link, zygote = socket.socketpair()
+        try:
+            arguments, environment = self.command(theirs.fileno(), zygote.fileno())
+            process = await asyncio.create_subprocess_exec(
+                *arguments,
+                env=environment,
+                pass_fds=(theirs.fileno(), zygote.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                cwd="/",
+            )
+        except BaseException:
+            control.close()
+            link.close()
+            raise
+        finally:
+            theirs.close()
+            zygote.close()
+        return await Runner.begin(self.limits, ProcessTree(process), control, link)
+
+    async def close(self) -> None:
+        """Nothing is kept."""
 
     def command(self, control: int, link: int) -> tuple[list[str], dict[str, str]]:
         """Command line and environment of a new runner, which inherits these two descriptors."""
@@ -159,11 +120,51 @@ class Launch:
         return [*arguments, "--chdir", "/", "--remount-ro", "/"]
 
 
-async def plan(tier: Tier, limits: Limits, python: str | None = None) -> Launch:
+class ProcessTree:
+    """A runner that is a child of this process."""
+
+    signals = True
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._complaint = asyncio.ensure_future(_first_bytes(process.stderr))
+
+    def exited(self) -> bool:
+        """Whether it is dead, though the event loop may not have heard of it yet."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
+    async def wait(self) -> None:
+        """Wait until it is over."""
+        await self._process.wait()
+
+    async def end(self) -> str:
+        """Wait for its end, and bring it about after five seconds; gives the start of what it wrote."""
+        try:
+            async with asyncio.timeout(5):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+        return await self._complaint
+
+
+async def _first_bytes(stream: asyncio.StreamReader | None) -> str:
+    """The start of what a process writes, read to the end so that it never waits for us."""
+    kept = b""
+    while stream is not None and (part := await stream.read(_STDERR_BYTES)):
+        kept = (kept + part)[:_STDERR_BYTES]
+    return kept.decode("utf-8", "replace").strip()
+
+
+async def plan(tier: ProcessTier, limits: Limits, python: str | None = None) -> ProcessLaunch:
     """How to start runners of this tier here; raises NoIsolation when something it needs is missing."""
     if not sys.platform.startswith("linux"):
         raise NoIsolation(f"this needs Linux, not {sys.platform}")
     bwrap = shutil.which("bwrap") if tier == "bubblewrap" else None
     if tier == "bubblewrap" and bwrap is None:
         raise NoIsolation("the program bwrap is missing: install the package bubblewrap")
-    return Launch(tier, await find_interpreter(tier, python), limits, bwrap)
+    return ProcessLaunch(tier, await find_interpreter(tier, python), limits, bwrap)

@@ -3,15 +3,33 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
-from astra_env_server.sandbox.base import Bundle, SandboxError, SandboxFull, SandboxLost, Stats
-from astra_env_server.sandbox.launch import Launch
+from astra_env_server.sandbox.base import Bundle, Limits, SandboxError, SandboxFull, SandboxLost, Stats
 from astra_env_server.sandbox.runner import Runner
 from astra_env_server.sandbox.session import REPLY_OVERHEAD, LocalSession
 
 log = structlog.get_logger(__name__)
+
+
+class Launch(Protocol):
+    """Starts runners of one tier."""
+
+    @property
+    def tier(self) -> str:
+        """Its name."""
+
+    @property
+    def limits(self) -> Limits:
+        """What its runners and their sessions may use."""
+
+    async def start(self) -> Runner:
+        """A runner that is locked and waits for code. Raises SandboxLost with what it complained of."""
+
+    async def close(self) -> None:
+        """Leave nothing behind; every runner has ended."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +70,13 @@ class LocalSandbox:
             if len(runner.sessions) >= self._size.sessions_per_runner:
                 raise SandboxFull(f"this arena has {self._size.sessions_per_runner} sessions open, the most it may")
             try:
-                number, wire, process = await runner.fork(seed, self._launch.limits.output_bytes + REPLY_OVERHEAD)
+                number, wire, grip = await runner.fork(seed, self._launch.limits.output_bytes + REPLY_OVERHEAD)
             except SandboxLost:
                 self._retire(bundle.key, runner)
                 raise
             if runner.opened >= self._size.recycle_after:
                 self._retire(bundle.key, runner)
-            return LocalSession(runner, number, wire, process, self._launch.limits.output_bytes, self._session_ended)
+            return LocalSession(runner, number, wire, grip, self._launch.limits.output_bytes, self._session_ended)
 
     async def warm(self, bundle: Bundle) -> None:
         """Have a runner import the bundle."""
@@ -101,6 +119,7 @@ class LocalSandbox:
         self._ready, self._retired = [], set()
         self._claims.clear()
         await asyncio.gather(*(self._end(runner) for runner in runners), *self._ending, return_exceptions=True)
+        await self._launch.close()
 
     # ---- which runner serves a bundle
 
@@ -157,7 +176,7 @@ class LocalSandbox:
     async def _start(self) -> Runner:
         self._places += 1
         try:
-            return await Runner.start(self._launch)
+            return await self._launch.start()
         except BaseException:
             self._places -= 1
             raise

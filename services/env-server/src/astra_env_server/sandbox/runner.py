@@ -7,12 +7,12 @@ import os
 import signal
 import socket
 import struct
-from typing import Any
+from typing import Any, Protocol
 
 from astra_proto.envs import ErrorClass
 
-from astra_env_server.sandbox.base import Bundle, BundleRejected, SandboxLost
-from astra_env_server.sandbox.launch import Launch
+from astra_env_server.sandbox.base import Bundle, BundleRejected, Limits, SandboxLost
+from astra_env_server.sandbox.grip import Descriptor, Grip, ThroughWarden
 from astra_env_server.sandbox.wire import Wire, WireClosed, WireError
 
 START_S = 20.0
@@ -21,58 +21,53 @@ _LINK_FRAME = 64 * 1024
 _STDERR_BYTES = 8192
 
 
-class Runner:
-    """A process tree: warden, zygote, sessions. Made by ``start``; ``claim`` it once, then ``fork`` sessions."""
+class Tree(Protocol):
+    """The processes of a runner, as whoever started them knows them."""
 
-    def __init__(self, launch: Launch, process: asyncio.subprocess.Process, control: socket.socket, link: Wire) -> None:
+    pid: int
+    """The first process, in our numbering."""
+    signals: bool
+    """Whether we may end a session by a signal of our own; else the warden does it for us."""
+
+    def exited(self) -> bool:
+        """Whether it is known to be over, though the event loop may not have heard of it yet."""
+
+    async def wait(self) -> None:
+        """Wait until the first process is over."""
+
+    async def end(self) -> str:
+        """Wait until nothing is left, with force when it takes long; gives what it complained of."""
+
+
+class Runner:
+    """A process tree: warden, zygote, sessions. Made by ``begin``; ``claim`` it once, then ``fork`` sessions."""
+
+    def __init__(self, limits: Limits, tree: Tree, control: socket.socket, link: Wire) -> None:
         self.sessions: set[int] = set()
         self.opened = 0
         """Sessions forked in its life."""
         self.breached = False
         """A session broke the protocol, or outlived its own end: take no new one."""
-        self._launch = launch
-        self._process = process
-        self._control = control
+        self.control = control
+        self._limits = limits
+        self._tree = tree
         self._link = link
         self._link_turn = asyncio.Lock()
-        self._closing: asyncio.Task[None] | None = None
-        self._complaint = asyncio.ensure_future(_first_bytes(process.stderr))
+        self._closing: asyncio.Task[str] | None = None
         self._watch = asyncio.ensure_future(self._hang_up())
 
     @classmethod
-    async def start(cls, launch: Launch) -> "Runner":
-        """A runner that is locked and waits for code; raises SandboxLost with what it complained of."""
-        control, theirs = socket.socketpair()
-        link, zygote = socket.socketpair()
+    async def begin(cls, limits: Limits, tree: Tree, control: socket.socket, link: socket.socket) -> "Runner":
+        """The runner at the other end of these sockets, once it is locked; raises SandboxLost with its complaint."""
         control.setblocking(False)
-        try:
-            arguments, environment = launch.command(theirs.fileno(), zygote.fileno())
-            process = await asyncio.create_subprocess_exec(
-                *arguments,
-                env=environment,
-                pass_fds=(theirs.fileno(), zygote.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                cwd="/",
-            )
-        except BaseException:
-            control.close()
-            link.close()
-            raise
-        finally:
-            theirs.close()
-            zygote.close()
-        runner = cls(launch, process, control, Wire(link, _LINK_FRAME))
+        runner = cls(limits, tree, control, Wire(link, _LINK_FRAME))
         try:
             async with asyncio.timeout(START_S):
                 ready = await runner._link.expect()
             if not json.loads(ready).get("ready"):
                 raise SandboxLost("the runner is not ready")
         except (TimeoutError, WireError, WireClosed, ValueError) as error:
-            await runner.close()
-            raise SandboxLost(f"a runner did not start: {await runner._complaint or error!r}") from None
+            raise SandboxLost(f"a runner did not start: {await runner.close() or repr(error)}") from None
         except BaseException:
             await runner.close()
             raise
@@ -81,13 +76,12 @@ class Runner:
     @property
     def alive(self) -> bool:
         """Whether it can fork another session."""
-        running = self._process.returncode is None and self._link.error is None and self._closing is None
-        return running and not _has_exited(self._process.pid)
+        return self._link.error is None and self._closing is None and not self._tree.exited()
 
     @property
     def pid(self) -> int:
         """The first process of the tree."""
-        return self._process.pid
+        return self._tree.pid
 
     async def claim(self, bundle: Bundle) -> None:
         """Have it import the code, for good. Raises BundleRejected; SandboxLost when it was killed meanwhile."""
@@ -96,7 +90,7 @@ class Runner:
             claim = b"C" + json.dumps({"tools": tools}, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
             raise BundleRejected(None, "the code is not valid Unicode") from None
-        limits = self._launch.limits
+        limits = self._limits
         if len(claim) > limits.bundle_bytes:
             raise BundleRejected(None, f"the code of the arena has more than {limits.bundle_bytes} bytes")
         try:
@@ -116,8 +110,8 @@ class Runner:
             tool, reason = verdict.get("tool"), str(verdict.get("detail"))[:4096].replace("\0", "\ufffd")
             raise BundleRejected(tool if isinstance(tool, str) else None, reason)
 
-    async def fork(self, seed: int, max_frame: int) -> tuple[int, Wire, int]:
-        """A new locked session: its number, its wire, and a descriptor of its process. Raises SandboxLost."""
+    async def fork(self, seed: int, max_frame: int) -> tuple[int, Wire, Grip]:
+        """A new locked session: its number, its wire, and the grip on its process. Raises SandboxLost."""
         if not self.alive:
             raise SandboxLost("the runner is gone")
         self.opened += 1
@@ -127,14 +121,17 @@ class Runner:
         wire = Wire(ours, max_frame, credentials=True)
         try:
             hello = wire.expect()
-            async with asyncio.timeout(self._launch.limits.open_s):
-                self._control.send(b"F")  # the warden must know before the zygote forks
+            async with asyncio.timeout(self._limits.open_s):
+                self.control.send(b"F")  # the warden must know before the zygote forks
                 async with self._link_turn:
                     await self._link.send(struct.pack(">cQQ", b"S", number, seed), (theirs.fileno(),))
                 theirs.close()
-                if await hello != struct.pack(">Qc", 0, b"R") or wire.peer_pid is None:
+                greeting = await hello
+                if len(greeting) != 13 or greeting[:9] != struct.pack(">Qc", 0, b"R") or wire.peer_pid is None:
                     raise SandboxLost("a session did not say hello")
-                return number, wire, os.pidfd_open(wire.peer_pid)
+                if self._tree.signals:
+                    return number, wire, Descriptor(os.pidfd_open(wire.peer_pid))
+                return number, wire, ThroughWarden(self.control, int.from_bytes(greeting[9:], "big"))
         except (TimeoutError, WireError, WireClosed, OSError) as error:
             wire.close()
             self.release(number)
@@ -151,7 +148,7 @@ class Runner:
     async def fate(self, number: int) -> int | None:
         """The signal that ended a session, 0 when it ended by itself; None when it still runs. Raises SandboxLost."""
         try:
-            async with asyncio.timeout(self._launch.limits.open_s), self._link_turn:
+            async with asyncio.timeout(self._limits.open_s), self._link_turn:
                 verdict = _verdict(await self._link.exchange(struct.pack(">cQ", b"F", number)))
         except (TimeoutError, WireError, WireClosed) as error:
             self.breached = True
@@ -165,40 +162,48 @@ class Runner:
         """Forget a session that has ended."""
         self.sessions.discard(number)
 
-    async def close(self) -> None:
-        """End every process of the tree. Safe to call twice."""
+    async def close(self) -> str:
+        """End every process of the tree; gives what it complained of. Safe to call twice."""
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close())
-        await asyncio.shield(self._closing)
+        return await asyncio.shield(self._closing)
 
     async def _was_killed(self) -> bool:
-        """Whether the tree ended by a signal to its first process, which the code inside cannot reach.
+        """Whether the tree ended by a kill from outside, which the code inside cannot bring about.
 
-        When it is the code that ends its process, the warden sees that and leaves in order.
+        When it is the code that ends its process, the warden sees that and says so before it leaves.
         """
-        self._control.close()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(5):
-                status = await self._process.wait()
-                return status < 0 or status == 128 + signal.SIGKILL
+                report = await asyncio.get_running_loop().sock_recv(self.control, 64)
+                return report[:1] != b"E" or report[1:2] == bytes([signal.SIGKILL])
         return False
 
     async def _hang_up(self) -> None:
         """When the first process ends, whoever ended it, let the warden end what may be left."""
-        await self._process.wait()
+        await self._tree.wait()
         self._link.close()
-        self._control.close()
+        with contextlib.suppress(OSError):  # what it said before can still be read
+            self.control.shutdown(socket.SHUT_WR)
 
-    async def _close(self) -> None:
+    async def _close(self) -> str:
         self._link.close()
-        self._control.close()  # the warden ends the rest, then itself
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_WR)  # the warden ends the rest, then itself
         try:
-            async with asyncio.timeout(5):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
-        await asyncio.gather(self._complaint, self._watch)
+            complaint = await self._tree.end()
+            return complaint or await self._last_words()
+        finally:
+            self.control.close()
+            await self._watch
+
+    async def _last_words(self) -> str:
+        """What a runner without a stream for it said on the control socket."""
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(1):
+                said = await asyncio.get_running_loop().sock_recv(self.control, _STDERR_BYTES)
+                return said.decode("utf-8", "replace").strip()
+        return ""
 
 
 def _verdict(answer: bytes) -> dict[str, Any]:
@@ -208,19 +213,3 @@ def _verdict(answer: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return verdict if isinstance(verdict, dict) else {}
-
-
-async def _first_bytes(stream: asyncio.StreamReader | None) -> str:
-    """The start of what a process writes, read to the end so that it never waits for us."""
-    kept = b""
-    while stream is not None and (part := await stream.read(_STDERR_BYTES)):
-        kept = (kept + part)[:_STDERR_BYTES]
-    return kept.decode("utf-8", "replace").strip()
-
-
-def _has_exited(pid: int) -> bool:
-    """Whether the process is dead, though the event loop may not have heard of it yet."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import secrets
 import signal
 import struct
@@ -13,6 +12,7 @@ import orjson
 from astra_proto.envs import ErrorClass
 
 from astra_env_server.sandbox.base import CallOutcome, SandboxLost
+from astra_env_server.sandbox.grip import Grip
 from astra_env_server.sandbox.runner import Runner
 from astra_env_server.sandbox.wire import Wire, WireClosed, WireError
 
@@ -23,21 +23,23 @@ REPLY_OVERHEAD = 64 + 4096
 def _encode(value: dict[str, Any]) -> bytes:
     """JSON; raises ValueError, TypeError, RecursionError for what is none."""
     try:
-        return orjson.dumps(value)
+        encoded = orjson.dumps(value)
     except TypeError:  # integers of more than 64 bits are JSON as well
-        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        encoded = b"null"
+    # It writes a number that is not finite as null, which would be another argument than was given.
+    return encoded if b"null" not in encoded else json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 
 
 class LocalSession:
     """One env's process in a runner."""
 
     def __init__(
-        self, runner: Runner, number: int, wire: Wire, process: int, output_bytes: int, ended: Callable[[Runner], None]
+        self, runner: Runner, number: int, wire: Wire, grip: Grip, output_bytes: int, ended: Callable[[Runner], None]
     ) -> None:
         self._runner = runner
         self._number = number
         self._wire = wire
-        self._process = process
+        self._grip = grip
         self._output_bytes = output_bytes
         self._ended = ended
         self._turn = asyncio.Lock()
@@ -47,6 +49,11 @@ class LocalSession:
     def alive(self) -> bool:
         """Whether another call can be made."""
         return self._open and self._wire.error is None
+
+    @property
+    def pid(self) -> int:
+        """Its process in our numbering; 0 where this server cannot see it."""
+        return self._wire.peer_pid or 0
 
     async def call(self, tool: str, arguments: dict[str, Any], timeout_s: float) -> CallOutcome:
         """The outcome of one tool call; see ``base.Session``."""
@@ -106,11 +113,11 @@ class LocalSession:
             return
         self._open = False
         try:
-            signal.pidfd_send_signal(self._process, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+            self._grip.kill()
+        except OSError:
+            self._runner.breached = True  # below, nothing closes the stream, and that ends the runner
         finally:
-            os.close(self._process)
+            self._grip.release()
         try:
             # The end of the stream is the proof that nobody else holds the other side.
             async with asyncio.timeout(2):

@@ -10,6 +10,35 @@ from typing import Any, NoReturn
 from . import locks, warden, zygote
 
 
+def call_home(path: str) -> tuple[socket.socket, socket.socket]:
+    """From a container: the control socket and the link, both connections to the server's socket at this path.
+
+    What goes wrong until the locks are taken is said on the first of them, for nobody reads a container's output.
+    """
+    control, link = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    control.connect(path)
+    link.connect(path)
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream, to in ((0, null), (1, null), (2, control.fileno())):
+        os.dup2(to, stream)
+    os.close(null)
+    return control, link
+
+
+def of_this_python() -> tuple[list[str], list[str]]:
+    """What tools may read here, and which folders they may list: the libraries of Python and of the system."""
+    library = os.path.dirname(os.__file__)
+    beside = os.path.dirname(library)
+    shared = [f"{beside}/{name}" for name in os.listdir(beside) if ".so" in name]
+    modules = [
+        f"{library}/{name}"
+        for name in os.listdir(library)
+        if name not in ("site-packages", "dist-packages", "__pycache__")
+    ]
+    system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo"]
+    return [path for path in system if os.path.exists(path)] + shared + modules, [library]
+
+
 def drop_to(uid: int) -> None:
     """Leave root for a user that owns nothing; exits with the reason where that is forbidden."""
     try:
@@ -50,7 +79,11 @@ def be_zygote(link: socket.socket, to_warden: socket.socket, config: dict[str, A
 def main() -> None:
     """Warden and zygote of one runner."""
     config = json.loads(sys.argv[1])
-    control, link = (socket.socket(fileno=config[name]) for name in ("control", "link"))
+    if "server" in config:
+        control, link = call_home(config["server"])
+        config["readable"], config["listable"] = of_this_python()
+    else:
+        control, link = (socket.socket(fileno=config[name]) for name in ("control", "link"))
     control.set_inheritable(False)
     link.set_inheritable(False)
     forget_surroundings()

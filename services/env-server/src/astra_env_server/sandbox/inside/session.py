@@ -1,7 +1,8 @@
 """A session: locks itself, says hello, then answers calls until its socket closes.
 
 A request is ``u64 id | JSON {"tool", "arguments"}``, a reply ``u64 id | u8 status | UTF-8 text``. Status R says hello
-with the id 0, O is a result, E what the tool raised. Results become text here: the host never decodes what a tool made.
+with the id 0 and the number of the session's process, O is a result, E what the tool raised. Results become text here:
+the host never decodes what a tool made.
 """
 
 import json
@@ -39,7 +40,7 @@ def serve(connection: int, tools: Tools, seed: int, limits: dict[str, int], lock
             os.dup2(connection, 3)
         lock()
         random.seed(seed)
-        write_frame(3, struct.pack(">Qc", 0, b"R"))
+        write_frame(3, struct.pack(">QcI", 0, b"R", os.getpid()))
         answer_calls(3, tools, limits["output_bytes"], limits["depth"])
     except Closed:
         os._exit(0)

@@ -27,17 +27,29 @@ class ForkGate:
         self._control = control
         self._zygote = zygote
         self._granted = 0
+        self._orders = bytearray()
 
-    def read_grants(self) -> bool:
-        """Take the host's announcements, one byte each; false when the host is gone."""
+    def read_orders(self) -> bool:
+        """Take what the host says: F announces a fork, K and four bytes kill a session. False when it is gone."""
         try:
-            announced = self._control.recv(4096, socket.MSG_DONTWAIT)
+            said = self._control.recv(4096, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return True
         except OSError:
             return False
-        self._granted += len(announced)
-        return bool(announced)
+        self._orders += said
+        while self._orders:
+            if self._orders[:1] == b"K":
+                if len(self._orders) < 5:
+                    break
+                pid = int.from_bytes(self._orders[1:5], "big")
+                if pid > 1 and pid not in (os.getpid(), self._zygote):
+                    _kill(pid)
+                del self._orders[:5]
+            else:
+                self._granted += 1
+                del self._orders[:1]
+        return bool(said)
 
     def decide(self) -> None:
         """Let the waiting fork through, or refuse it."""
@@ -48,7 +60,7 @@ class ForkGate:
             return  # it gave up, or was killed, while it waited
         identity, pid = struct.unpack_from("QI", notice)
         # The host announces before it asks the zygote, so a grant that is due can be read by now.
-        self.read_grants()
+        self.read_orders()
         granted = pid == self._zygote and self._granted > 0
         answer = struct.pack("QqiI", identity, 0, 0 if granted else -_EPERM, _CONTINUE if granted else 0)
         try:
@@ -64,24 +76,28 @@ def watch(control: socket.socket, listener: int, zygote: int) -> None:
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(listener, select.POLLIN)
-    running = True
-    while running:
+    while (how := _ended(zygote)) is None:
         for descriptor, event in poll.poll():
             if descriptor == control.fileno():
-                running = running and gate.read_grants()
+                if not gate.read_orders():
+                    return end_all(zygote)
             elif event & select.POLLIN:
                 gate.decide()
             else:
-                running = False  # nobody is left under the filter
-        running = running and not _ended(zygote)
+                time.sleep(0.001)  # nobody is left under the filter: the zygote is about to have ended
+    # By itself, or killed from outside: the host wants to know, and asks nobody who may lie.
+    with contextlib.suppress(OSError):
+        control.send(bytes([ord("E"), how]))
     end_all(zygote)
 
 
-def _ended(pid: int) -> bool:
+def _ended(pid: int) -> int | None:
+    """The signal that ended it, 0 when it left by itself; None while it runs."""
     try:
-        return os.waitpid(pid, os.WNOHANG)[0] != 0
+        ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return True
+        return 0
+    return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0) if ended else None
 
 
 def end_all(zygote: int, within_s: float = 2.0) -> None:
@@ -100,7 +116,7 @@ def end_all(zygote: int, within_s: float = 2.0) -> None:
 
 
 def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
 
 

@@ -46,6 +46,9 @@ SYSCALLS = {
     "ftruncate": (77, 46, (3, 0)),
     "flock": (73, 32, (3, 2)),
     "prlimit_of_another": (302, 261, (1, 0, 0, 0)),
+    "pivot_root": (155, 41, (0, 0)),
+    "keyctl": (250, 219, (0, -3, 0, 0, 0)),
+    "ioctl_tiocsti": (16, 29, (0, 0x5412, 0)),
     "fcntl_setown": (72, 25, (3, 8, 1)),
     "ioctl_fioasync": (16, 29, (3, 0x5452, 0)),
 }
@@ -86,6 +89,29 @@ FILES = {
     "device_kvm": "return open('/dev/kvm', 'rb')",
     "terminal": "return open('/dev/tty', 'r+b')",
     "core_pattern": "return open('/proc/sys/kernel/core_pattern', 'w')",
+    "ssh_key": "return open('/root/.ssh/id_ed25519')",
+    "all_environs": (
+        "import os\nfound = [p for p in os.listdir('/proc') if p.isdigit()]\n"
+        "return [p for p in found if 'ASTRA' in open('/proc/%s/environ' % p).read()]"
+    ),
+    "poison_bytecode": "import json, os; return open(os.path.dirname(json.__file__) + '/__pycache__/x.pyc', 'wb')",
+    "hard_link": "import os; return os.link(os.__file__, '/tmp/astra-probe')",
+    "unpack_tar": """
+import io, tarfile
+held = io.BytesIO()
+with tarfile.open(fileobj=held, mode="w") as archive:
+    for name in ("../../astra-probe", "/astra-probe", "inner"):
+        entry = tarfile.TarInfo(name)
+        entry.size = 4
+        archive.addfile(entry, io.BytesIO(b"evil"))
+held.seek(0)
+return tarfile.open(fileobj=held).extractall("/tmp")
+""",
+    "zip_bomb": "import zlib; return len(zlib.decompress(zlib.compress(bytes(1 << 26))) * 99)",
+    "set_uid_bit": "import os; return os.chmod(os.__file__, 0o4755)",
+    "sysrq": "return open('/proc/sysrq-trigger', 'w')",
+    "release_agent": "return open('/sys/fs/cgroup/release_agent', 'w')",
+    "device_fuse": "return open('/dev/fuse', 'r+b')",
     "cgroup": "return open('/sys/fs/cgroup/cgroup.procs', 'w')",
 }
 
@@ -94,6 +120,9 @@ NETWORK = {
     "abstract_socket": "import socket; s = socket.socket(socket.AF_UNIX); return s.connect('\\0astra-canary')",
     "docker": "import socket; s = socket.socket(socket.AF_UNIX); return s.connect('/var/run/docker.sock')",
     "metadata": "import socket; return socket.socket(2, socket.SOCK_DGRAM).connect(('169.254.169.254', 80))",
+    "containerd": "import socket; s = socket.socket(1); return s.connect('/run/containerd/containerd.sock')",
+    "metadata_6": "import socket; return socket.socket(10, socket.SOCK_DGRAM).connect(('fd00:ec2::254', 80))",
+    "raw_icmp": "import socket; return str(socket.socket(2, socket.SOCK_RAW, 1))",
     "listen": "import socket; return str(socket.create_server(('127.0.0.1', 0)))",
     "resolve": "import socket; return socket.gethostbyname('localhost.localdomain')",
     **{
@@ -110,6 +139,14 @@ PROCESSES = {
     "thread": "import threading; threading.Thread(target=print).start(); return 1",
     "kill_zygote": "import os; return os.kill(os.getppid(), 9)",
     "kill_all": "import os; return os.kill(-1, 9)",
+    "kill_warden": "import os; return os.kill(1, 15)",
+    "trace_zygote": """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.ptrace(0x4206, os.getppid(), 0, 0) == 0:
+    return "OPEN"
+raise PermissionError("stopped")
+""",
     "kill_group": "import os; return os.killpg(0, 9)",
     "raise_limits": "import resource; return resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))",
     "drop_memory_limit": "import resource; return resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
@@ -150,3 +187,53 @@ HARMLESS = (
     "call_setitimer",
 )
 """Those that may run outside a sandbox too, and succeed there: that shows that they can."""
+
+
+FORGE = """
+import os, struct, sys
+def request():
+    frame = sys._getframe()
+    while "request" not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals["request"]
+def reply(body, number=None):
+    return struct.pack(">IQ", len(body) + 8, request() if number is None else number) + body
+def forge(how):
+    if how == "everywhere":
+        for fd in range(64):
+            try: os.write(fd, reply(b"Oforged", 0))
+            except OSError: pass
+    elif how == "twice":
+        os.write(3, reply(b"Oforged") * 2)
+    elif how == "ahead":
+        os.write(3, reply(b"Ofirst") + reply(b"Ostale"))
+    elif how == "huge":
+        os.write(3, b"\\xff\\xff\\xff\\xff")
+    elif how == "long":
+        os.write(3, struct.pack(">I", 64 * 1024 + 5000))
+    elif how == "short":
+        os.write(3, struct.pack(">I", 3) + b"abc")
+    elif how == "empty":
+        os.write(3, struct.pack(">I", 0))
+    elif how == "status":
+        os.write(3, reply(b"Rforged"))
+    elif how == "utf8":
+        os.write(3, reply(b"O\\xff\\xfe"))
+    elif how == "surrogate":
+        os.write(3, reply(b"O\\xed\\xa0\\x80"))
+    elif how == "another":
+        os.write(3, reply(b"Oforged", request() ^ 1))
+    elif how == "stall":
+        os.write(3, reply(b"O" + b"x" * 200)[:20])
+        __import__("time").sleep(999)
+    elif how == "half":
+        os.write(3, reply(b"O" + b"x" * 200)[:20])
+        return "y" * 500
+    return "late"
+"""
+"""A tool that writes replies of its own making on the wire; `how` says which."""
+
+FORGERIES = (
+    "everywhere", "another", "twice", "ahead", "huge", "long", "short", "empty", "status", "utf8", "surrogate", "half",
+)  # fmt: skip
+"""The forgeries that end the session at once."""

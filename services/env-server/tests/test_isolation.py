@@ -1,0 +1,54 @@
+"""The least isolation that an env asks for is honoured or refused, never passed over."""
+
+from typing import Any
+
+import pytest
+from astra_proto.envs import Isolation
+from astra_proto.errors import WeakIsolation, from_body
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_this_server_has_is_given_and_more_is_refused(serve: Any, library: Any) -> None:
+    async with serve(isolation="landlock") as server:
+        arena = await server.publish(library)
+        assert (await server.get("/capacity")).json()["isolation"] == "landlock"
+        created = await server.post("/envs", json={"arena_id": arena, "min_isolation": "landlock"})
+        assert (created.status_code, created.json()["isolation"]) == (201, "landlock")
+        for more in ("bubblewrap", "docker", "gvisor"):
+            refused = await server.post("/envs", json={"arena_id": arena, "min_isolation": more})
+            assert refused.status_code == 422
+            assert isinstance(from_body(422, refused.json()), WeakIsolation)
+            assert refused.json()["isolation"] == "landlock"
+            assert "`landlock`" in refused.json()["detail"]
+        unknown = await server.post("/envs", json={"arena_id": arena, "min_isolation": "none"})
+        assert (unknown.status_code, unknown.json()["error"]) == (422, "Invalid")
+
+
+def test_the_order_is_that_of_strength() -> None:
+    weakest, *_, strongest = Isolation
+    assert (weakest, strongest) == (Isolation.LANDLOCK, Isolation.GVISOR)
+    for tier in Isolation:
+        assert tier.at_least(weakest)
+        assert tier.at_least(tier)
+        assert strongest.at_least(tier)
+    assert not Isolation.BUBBLEWRAP.at_least(Isolation.DOCKER)
+
+
+async def test_an_env_that_meets_a_weaker_server_later_does_not_run_there(
+    serve: Any, library: Any, empty_database: str
+) -> None:
+    async with serve(empty_database, isolation="bubblewrap") as strong:
+        arena = await strong.publish(library)
+        envs = [
+            (await strong.post("/envs", json={"arena_id": arena, **more})).json()["id"]
+            for more in ({"min_isolation": "bubblewrap"}, {"min_isolation": "landlock"}, {})
+        ]
+        for env in envs:
+            assert (await strong.post(f"/envs/{env}/reset", json={})).status_code == 200
+    action = {"action": {"tool_calls": [{"name": "find_overdue_loan", "arguments": {"member_id": "M-2041"}}]}}
+    async with serve(empty_database, isolation="landlock") as weak:
+        statuses = [(await weak.post(f"/envs/{env}/step", json=action)).status_code for env in envs]
+        assert statuses == [422, 200, 200]
+        refused = await weak.post(f"/envs/{envs[0]}/reset", json={})
+        assert (refused.status_code, refused.json()["error"]) == (422, "WeakIsolation")
