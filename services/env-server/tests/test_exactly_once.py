@@ -297,3 +297,46 @@ async def test_a_client_that_hangs_up_leaves_nothing_half_done(server: Any, make
     assert [m["content"].split(",")[0] for m in reply["observation"]["messages"]] == [
         '{"total": 1', '{"total": 2', '{"total": 3',
     ]  # fmt: skip
+
+
+async def test_a_name_used_again_in_the_next_episode_is_another_step(
+    empty_database: str, serve: Any, counter: Json
+) -> None:
+    async with serve(empty_database) as one, serve(empty_database) as two:
+        play = await one.play(await one.publish(counter))
+        other = type(play)(two, play.env_id)
+        for by in (5, 1):
+            await play.call("count", {"by": by}, step_id=str(by))
+        await other.reset()
+        assert total(await play.call("count", {"by": 1}, step_id="1")) == 1, "not the reply from before the reset"
+
+
+async def test_what_another_server_did_shows(empty_database: str, serve: Any, counter: Json) -> None:
+    async with serve(empty_database) as one, serve(empty_database) as two:
+        play = await one.play(await one.publish(counter))
+        other = type(play)(two, play.env_id)
+        await play.call("count", {"by": 1})
+        await other.call("count", {"by": 1})
+        assert (await play.ok("GET", ""))["steps"] == 2
+        assert len((await play.ok("GET", "/trajectory"))["steps"]) == 2
+        await other.reset()
+        assert (await play.ok("GET", "/trajectory"))["steps"] == []
+        assert (await play.ok("GET", ""))["episode"] == 2
+        await other.send("DELETE", "")
+        for method, path in (("GET", ""), ("GET", "/trajectory"), ("POST", "/reset"), ("DELETE", "")):
+            assert (await play.send(method, path, json={})).status_code == 404
+        assert (await one.get("/capacity")).json()["envs"] == 0
+
+
+async def test_an_env_that_another_server_kept_alive_has_not_expired(
+    empty_database: str, serve: Any, counter: Json
+) -> None:
+    async with serve(empty_database) as one, serve(empty_database) as two:
+        play = await one.play(await one.publish(counter), ttl_s=60)
+        other = type(play)(two, play.env_id)
+        await play.call("count", {"by": 1})
+        later(two, 40)
+        await other.call("count", {"by": 1})
+        later(one, 70)
+        await one.resources.envs.reap()
+        assert total(await play.call("count", {"by": 1})) == 3

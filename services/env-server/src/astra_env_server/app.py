@@ -33,6 +33,8 @@ from astra_env_server.models import metadata
 from astra_env_server.protocols import openenv
 from astra_env_server.readiness import SandboxCheck
 from astra_env_server.resources import Resources
+from astra_env_server.routing.middleware import Router
+from astra_env_server.routing.opening import open_routing, own_address
 from astra_env_server.sandbox.base import Limits
 from astra_env_server.sandbox.containers import ContainerOptions
 from astra_env_server.sandbox.opening import Options, open_sandbox
@@ -71,7 +73,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for routes in (arena_routes, env_routes, code_routes, key_routes, openenv):
         app.include_router(routes.router)
-    # Last of the list is nearest to the routes: the gate comes before it.
+    # The last of the list is nearest to the routes: the gate comes before both.
+    app.user_middleware.append(Middleware(Router, replica=lambda: app.state.replica))
     app.user_middleware.append(Middleware(HotPaths, envs=lambda: app.state.resources.envs))
     return app
 
@@ -126,6 +129,11 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
         now=now,
     )
     stack.push_async_callback(envs.close)
+    app.state.replica = None
+    if settings.redis_url and settings.advertised_url:
+        address = own_address(settings.advertised_url)
+        routing = open_routing(settings.redis_url, address, envs, metrics.forwarded)
+        app.state.replica = await stack.enter_async_context(routing)
     code_runs = CodeRuns(sandbox, settings.step_timeout_s)
 
     async def look_at_sandbox() -> None:

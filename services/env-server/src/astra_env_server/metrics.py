@@ -50,6 +50,10 @@ class Metrics:
         self.refusals = Counter(
             "astra_env_gate_refusals", "Checks that an arena did not pass", ["check"], registry=registry
         )
+        self.forwarded = Counter(
+            "astra_env_forwarded", "Requests handed on to another replica, by what came of it", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
 
     def step_took(self, seconds: float, tier: str, domain: str, topology: str) -> None:
         """Note how long a step took, and where. Domains are free text: the first few have their own name here."""

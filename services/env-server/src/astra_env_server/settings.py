@@ -45,3 +45,7 @@ class Settings(ServiceSettings):
     """Longest result of one tool call, in bytes of UTF-8."""
     reaper_period_s: float = Field(default=5.0, gt=0, allow_inf_nan=False)
     """Seconds between two looks for envs whose time is over."""
+    advertised_url: str = Field(default="", pattern=r"^(https?://[^/?#]+/?)?$")
+    """URL at which the other replicas reach this one, `{hostname}` in it standing for the name of the machine. With it
+    and a `redis_url`, a request for an env that another replica has in memory is handed on to that one. Empty: it is
+    answered where it arrives."""

@@ -61,6 +61,15 @@ class LiveEnvs:
                 del self._envs[env_id]
                 await env.close()
 
+    def ids(self) -> list[str]:
+        """All of them."""
+        return list(self._envs)
+
+    def is_idle(self, env_id: str) -> bool:
+        """Whether it is in memory and nobody holds it."""
+        env = self._envs.get(env_id)
+        return env is not None and not env.lock.locked()
+
     def idle(self) -> list[tuple[str, LiveEnv]]:
         """Those that nobody holds."""
         return [(env_id, env) for env_id, env in self._envs.items() if not env.lock.locked()]

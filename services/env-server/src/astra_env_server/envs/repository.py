@@ -74,9 +74,11 @@ class EnvRepository:
             return [StepRow(**row._mapping) for row in await connection.execute(query)]
 
     async def record(self, env_id: str, episode: int, step_id: str) -> str | None:
-        """The record of the step of that name, or None."""
-        query = select(steps.c.record).where(
-            steps.c.env_id == env_id, steps.c.episode == episode, steps.c.step_id == step_id
+        """The record of the step of that name, or None; also None when that episode is over and another begun."""
+        query = (
+            select(steps.c.record)
+            .join(envs, (envs.c.id == steps.c.env_id) & (envs.c.episode == steps.c.episode))
+            .where(steps.c.env_id == env_id, steps.c.episode == episode, steps.c.step_id == step_id)
         )
         async with self._database.reading() as connection:
             return (await connection.execute(query)).scalar_one_or_none()

@@ -73,6 +73,7 @@ class Envs:
         self._sandbox, self._metrics, self._quotas = sandbox, metrics, quotas
         self._max_envs, self._step_timeout_s, self._now = max_envs, step_timeout_s, now
         self._live = LiveEnvs(max_envs)
+        self._taken: Callable[[str], None] = lambda env_id: None
         metrics.envs.set_function(lambda: len(self._live))
 
     async def create(self, request: CreateEnv) -> EnvView:
@@ -107,7 +108,7 @@ class Envs:
 
     async def view(self, env_id: str) -> EnvView:
         """The env as it stands."""
-        async with self._hold(env_id) as (_, row):
+        async with self._hold(env_id, fresh=True) as (_, row):
             return self._view(row)
 
     async def arena(self, env_id: str) -> Playable:
@@ -164,7 +165,7 @@ class Envs:
 
     async def trajectory(self, env_id: str) -> EpisodeView:
         """The present episode, from its log."""
-        async with self._hold(env_id) as (_, row):
+        async with self._hold(env_id, fresh=True) as (_, row):
             log_rows = await self._repository.log(env_id, row.episode)
             arena = await self._arenas.playable(row.arena_id)
         records = [StepRecord.model_validate_json(line.record) for line in log_rows]
@@ -179,7 +180,7 @@ class Envs:
 
     async def fork(self, env_id: str, request: ForkEnv) -> EnvView:
         """A new env with the first steps of the env's episode behind it. Raises Gone, Conflict, CapacityReached."""
-        async with self._hold(env_id) as (env, source):
+        async with self._hold(env_id, fresh=True) as (env, source):
             _refuse_if_expired(source)
             if source.episode == 0:
                 raise Conflict(f"env {env_id} was not reset yet: there is nothing to fork")
@@ -207,7 +208,7 @@ class Envs:
 
     async def regrade(self, env_id: str, request: RegradeEnv) -> RegradeReply:
         """The present episode, scored anew from its log. Raises NotFound, Invalid."""
-        async with self._hold(env_id) as (_, row):
+        async with self._hold(env_id, fresh=True) as (_, row):
             lines = await self._repository.log(env_id, row.episode)
             arena = await self._arenas.playable(row.arena_id)
         return regrade(arena, row, [StepRecord.model_validate_json(line.record) for line in lines], request)
@@ -251,15 +252,42 @@ class Envs:
         """Let go of every session. The envs stay open: another process can go on with them."""
         await self._live.close()
 
+    # ---- what other replicas are told, and tell
+
+    def on_taken(self, taken: Callable[[str], None]) -> None:
+        """Have ``taken`` called with each env that comes into memory here."""
+        self._taken = taken
+
+    def holds(self, env_id: str) -> bool:
+        """Whether the env is in memory here."""
+        return env_id in self._live
+
+    def held(self) -> list[str]:
+        """The envs in memory here."""
+        return self._live.ids()
+
+    async def let_go(self, env_id: str) -> None:
+        """Put an env down that another server goes on with; one that is in use here this moment is kept."""
+        if self._live.is_idle(env_id):
+            async with self._live.hold(env_id) as env:
+                env.stale = True
+
     # ---- one env
 
     @asynccontextmanager
-    async def _hold(self, env_id: str) -> AsyncIterator[tuple[LiveEnv, EnvRow]]:
-        """The env locked and read. What its time has run out of is marked so."""
+    async def _hold(self, env_id: str, *, fresh: bool = False) -> AsyncIterator[tuple[LiveEnv, EnvRow]]:
+        """The env locked and read; ``fresh``: as the database has it. What its time has run out of is marked so.
+
+        What is in memory may be old, for another server may have gone on with the env. A step finds that out when it
+        is written; whoever writes nothing has to look.
+        """
         async with self._live.hold(env_id) as env:
             if env.row is None:
                 env.row = await self._read(env_id)
+                self._taken(env_id)
                 await self._live.make_room()
+            elif fresh or env.row.expires_at <= self._now():
+                await self._refresh(env, env.row)
             if not current().may_use(env.row.tenant, env.row.key_id):
                 raise _unknown(env_id)
             if env.row.status == "open" and env.row.expires_at <= self._now():
@@ -278,6 +306,7 @@ class Envs:
             async with self._live.hold(row.id) as env:
                 env.stale = True
             raise
+        self._taken(row.id)
 
     async def _expire(self, now: datetime) -> int:
         ended = await self._repository.expire(now)
@@ -289,6 +318,17 @@ class Envs:
         if row is None:
             raise _unknown(env_id)
         return row
+
+    async def _refresh(self, env: LiveEnv, known: EnvRow) -> None:
+        """Compare what is in memory with the database, which is right."""
+        try:
+            env.row = await self._read(known.id)
+        except NotFound:
+            env.stale = True
+            raise
+        if (env.row.episode, env.row.steps, env.row.status) != (known.episode, known.steps, known.status):
+            await env.close()
+            env.episode, env.step_ids = None, {}
 
     async def _reset(self, env: LiveEnv, row: EnvRow, request: ResetEnv) -> tuple[Playable, Tally]:
         _refuse_if_expired(row)

@@ -1,0 +1,34 @@
+"""Opens routing: for a server with a Redis to route by and an address to route to."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import Counter
+
+from astra_env_server.envs.service import Envs
+from astra_env_server.routing.directory import Directory
+from astra_env_server.routing.forward import Forwarder
+from astra_env_server.routing.replica import Replica
+
+
+def own_address(advertised_url: str) -> str:
+    """The URL with the name of this machine put in, without a slash at its end."""
+    return advertised_url.replace("{hostname}", socket.gethostname()).rstrip("/")
+
+
+@asynccontextmanager
+async def open_routing(redis_url: str, address: str, envs: Envs, forwarded: Counter) -> AsyncIterator[Replica]:
+    """This server made known to the others, from here to the end of the block."""
+    directory, forwarder = Directory(redis_url, address), Forwarder(address)
+    replica = Replica(directory, forwarder, forwarded, held=envs.held, holds=envs.holds, let_go=envs.let_go)
+    envs.on_taken(replica.taken)
+    beating = asyncio.create_task(replica.run())
+    try:
+        yield replica
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        await directory.leave()
+        await forwarder.close()
