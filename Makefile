@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow and 
 STORED := libs $(wildcard services/*/tests/test_*.py)
 MEMBERS := $(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
 
-.PHONY: help setup demo test check fmt specs pins bench attack e2e up down clean
+.PHONY: help setup demo test check fmt specs pins bench attack chaos soak e2e up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,12 @@ bench: setup ## What a step costs beside a bare route and beside OpenEnv: out/be
 
 attack: setup ## Hostile code and clients against every isolation tier of this machine: out/security/attack.json
 	$(PY) -m tests.security.attack
+
+chaos: setup ## Kill runners, servers, Redis and Postgres while 300 episodes are played: out/chaos.json
+	$(PY) -m tests.chaos.run
+
+soak: setup ## An hour at half capacity: memory, descriptors and latency stay flat: out/soak.json, out/soak.png
+	$(PY) -m tests.chaos.soak
 
 pins: ## Resolve every dependency anew and write the exact versions into pyproject.toml
 	PATH=$(CURDIR)/.venv/bin:$$PATH $(PY) scripts/pins.py

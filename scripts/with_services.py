@@ -60,31 +60,18 @@ def running(argv: list[str], port: int, what: str, log: Path, user: str | None =
         process.wait()
 
 
-@contextlib.contextmanager
-def postgres(folder: Path, *, durable: bool = False) -> Iterator[str]:
-    """A Postgres for tests and benchmarks; unless ``durable`` it never waits for the disk."""
+def postgres_command(folder: Path, port: int, *, durable: bool) -> tuple[list[str], str | None]:
+    """Make the files of a Postgres under ``folder``: the command line that starts it, and as which user."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres")) or [shutil.which("postgres") or ""]
     if not found[-1]:
         raise SystemExit("no Postgres on this machine: `make setup` as root installs it, or apt-get install postgresql")
-    bin_dir, data, port = Path(found[-1]).parent, folder / "pg", free_port()
+    bin_dir, data = Path(found[-1]).parent, folder / "pg"
     user = None
     if os.geteuid() == 0:  # Postgres refuses to run as root
         user = "postgres" if any(p.pw_name == "postgres" for p in pwd.getpwall()) else "nobody"
         shutil.chown(folder, user)
-    init = [
-        str(bin_dir / "initdb"),
-        "-D",
-        str(data),
-        "-U",
-        "astra",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--no-sync",
-        "--locale=C.UTF-8",
-    ]
-    subprocess.run(init, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
+    init = [str(bin_dir / "initdb"), "-D", str(data), "-U", "astra", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    subprocess.run([*init, "--locale=C.UTF-8"], check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
     options = {
         "listen_addresses": "127.0.0.1",
         "port": port,
@@ -92,7 +79,22 @@ def postgres(folder: Path, *, durable: bool = False) -> Iterator[str]:
         "fsync": "on" if durable else "off",
         "max_connections": 200,
     }
-    argv = [found[-1], "-D", str(data), *(arg for k, v in options.items() for arg in ("-c", f"{k}={v}"))]
+    return [found[-1], "-D", str(data), *(arg for k, v in options.items() for arg in ("-c", f"{k}={v}"))], user
+
+
+def redis_command(folder: Path, port: int) -> list[str]:
+    """The command line of a Redis that stores nothing."""
+    program = shutil.which("redis-server")
+    if not program:
+        raise SystemExit("no Redis on this machine: `make setup` as root installs it, or apt-get install redis-server")
+    return [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+
+
+@contextlib.contextmanager
+def postgres(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """A Postgres for tests and benchmarks; unless ``durable`` it never waits for the disk."""
+    port = free_port()
+    argv, user = postgres_command(folder, port, durable=durable)
     with running(argv, port, "Postgres", folder / "postgres.log", user):
         yield f"postgresql+asyncpg://astra@127.0.0.1:{port}/postgres"
 
@@ -100,12 +102,8 @@ def postgres(folder: Path, *, durable: bool = False) -> Iterator[str]:
 @contextlib.contextmanager
 def redis(folder: Path) -> Iterator[str]:
     """A Redis that stores nothing."""
-    program = shutil.which("redis-server")
-    if not program:
-        raise SystemExit("no Redis on this machine: `make setup` as root installs it, or apt-get install redis-server")
     port = free_port()
-    argv = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
-    with running(argv, port, "Redis", folder / "redis.log"):
+    with running(redis_command(folder, port), port, "Redis", folder / "redis.log"):
         yield f"redis://127.0.0.1:{port}/0"
 
 

@@ -72,7 +72,7 @@ async def served(database_url: str, redis_url: str, **settings: Any) -> AsyncIte
         app = create_app(Settings(**(given | settings)))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         serving = asyncio.create_task(server.serve([listener]))
-        while not server.started:  # noqa: ASYNC110 it rings no bell
+        while not server.started:
             assert not serving.done()
             await asyncio.sleep(0.01)
         try:
@@ -109,7 +109,7 @@ async def count(server: Served, env_id: str, by: int = 1, step_id: str | None = 
 
 async def known(store: Any, env_id: str, address: str) -> None:
     """Wait until Redis has it that the env is there."""
-    while await store.get(ENV + env_id) != address:
+    while await store.get(ENV + env_id) != address:  # noqa: ASYNC110 Redis rings no bell
         await asyncio.sleep(0.01)
 
 
@@ -224,7 +224,7 @@ async def test_a_server_that_is_killed_is_stood_in_for(
     async with served(empty_database, broker) as other, httpx2.AsyncClient(base_url=url, timeout=60) as plain:
         with (tmp_path / "log").open("w") as log:
             command = [sys.executable, "-m", "astra_env_server", "serve", "--port", str(port)]
-            owner = subprocess.Popen(command, env=environment, stderr=log)
+            owner = subprocess.Popen(command, env=environment, stderr=log)  # noqa: ASYNC220 it waits for nothing
         try:
             while not await _ready(plain):
                 assert owner.poll() is None, (tmp_path / "log").read_text()
