@@ -7,29 +7,30 @@ from typing import Any
 Json = dict[str, Any]
 
 _CODE = """
-import random
 import time
 
 calls = 0
+chain = 0
 books = {{}}
 
 
 def {name}(account, amount):
-    global calls
+    global calls, chain
     calls += 1
+    chain = (chain * 6364136223846793 + amount + account) % 1000000007
     time.sleep({pause_s})
     if amount < 0:
         raise ValueError(f"amount {{amount}} of call {{calls}} is below zero")
     books[account] = books.get(account, 0) + amount
     fee = amount * {rate} + account * {share} + {base}
-    return {{"fee": fee, "balance": books[account], "calls": calls, "ticket": random.randrange(10**9)}}
+    return {{"fee": fee, "balance": books[account], "calls": calls, "chain": chain}}
 """
 _NAMES = ("deposit_cash", "weigh_parcel", "stamp_letter")
 _PAUSES_S = (0.0, 0.005, 0.03)
 
 
 def arena(number: int) -> Json:
-    """One of an endless row of arenas with three tools; every tool has books of its own, and draws lots."""
+    """One of an endless row of arenas with three tools; every tool has books of its own and a sum over all its calls."""
     draw = random.Random(number)
     tools, subtasks = [], []
     for place, (name, pause_s) in enumerate(zip(_NAMES, _PAUSES_S, strict=True)):
