@@ -5,6 +5,8 @@ import json
 import os
 import random
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -161,7 +163,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the scripts and of the plan of what is killed when.")] = 1,
     episodes: Annotated[int, typer.Option(min=1, help="Open at the same time.")] = 300,
     clients: Annotated[int, typer.Option(min=1)] = 32,
-    gap: Annotated[float, typer.Option(min=0.05, help="Seconds between two blows, on average.")] = 1.5,
+    gap: Annotated[float, typer.Option(min=0.05, help="Seconds between two blows, on average.")] = 2.0,
     think: Annotated[float, typer.Option(min=0.0, help="Seconds that a client waits before a step, on average.")] = 0.5,
     isolation: Annotated[str, typer.Option(help="The tier of the sandbox.")] = "auto",
     out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("out/chaos.json"),
@@ -174,6 +176,7 @@ def main(
     step by step, what it gives undisturbed, and nothing may be left behind. Exit status 1 when that is not so.
     """
     adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     before = leftovers.running_containers()
     # Not under /tmp, which may be memory: what is killed must have been written to a disk.
     with tempfile.TemporaryDirectory(prefix="astra-chaos-", dir="/var/tmp") as name:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import random
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -148,6 +150,7 @@ def main(
     first by more than a bound. Exit status 1 when it is.
     """
     adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="astra-soak-", dir="/var/tmp") as name:
         world = World(Path(name), random.Random(os.getpid()), isolation=isolation, max_envs=live)
         try:
