@@ -30,7 +30,7 @@ _PAUSES_S = (0.0, 0.005, 0.03)
 
 
 def arena(number: int) -> Json:
-    """One of an endless row of arenas with three tools; every tool has books of its own and a sum over all its calls."""
+    """One of an endless row of arenas with three tools; each has books of its own and a sum over all its calls."""
     draw = random.Random(number)
     tools, subtasks = [], []
     for place, (name, pause_s) in enumerate(zip(_NAMES, _PAUSES_S, strict=True)):
