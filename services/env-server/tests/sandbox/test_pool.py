@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import psutil
 import pytest
 from astra_env_server.sandbox.base import BundleRejected, Sandbox, SandboxFull, SandboxLost
 from astra_env_server.sandbox.opening import Options, Tier, open_sandbox
@@ -14,7 +15,7 @@ from astra_env_server.sandbox.pool import PoolSize
 from astra_env_server.sandbox.session import LocalSession
 
 from .conftest import LIMITS
-from .support import below, bundle, eventually, once, tool
+from .support import below, bundle, eventually, once, running, tool
 
 pytestmark = pytest.mark.anyio
 
@@ -160,3 +161,17 @@ async def test_closing_leaves_no_process(tier: Tier) -> None:
     assert await eventually(lambda: not below() - before)
     with pytest.raises(SandboxLost):
         await own.open(tool("return 1"), 0)
+
+
+async def test_a_start_that_is_given_up_leaves_no_process(tier: Tier) -> None:
+    before = below()
+    async with small(tier, max_runners=2, warm=0) as sandbox:
+        for wait in (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032):
+            starting = asyncio.create_task(sandbox._launch.start())  # type: ignore[attr-defined]
+            await asyncio.sleep(wait)
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+    assert await eventually(lambda: not below() - before)
+    marked = {p.pid for p in psutil.process_iter(["cmdline"]) if str(LIMITS.output_bytes) in str(p.info["cmdline"])}
+    assert not {pid for pid in marked if running(pid) and psutil.Process(pid).ppid() == 1}

@@ -40,16 +40,25 @@ class ProcessLaunch:
         link, zygote = socket.socketpair()
         try:
             arguments, environment = self.command(theirs.fileno(), zygote.fileno())
-            process = await asyncio.create_subprocess_exec(
-                *arguments,
-                env=environment,
-                pass_fds=(theirs.fileno(), zygote.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                cwd="/",
+            starting = asyncio.ensure_future(
+                asyncio.create_subprocess_exec(
+                    *arguments,
+                    env=environment,
+                    pass_fds=(theirs.fileno(), zygote.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    start_new_session=True,
+                    cwd="/",
+                )
             )
+            try:
+                process = await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                # Not killed half-way: it finds the control socket closed, and leaves in order.
+                control.close()
+                await ProcessTree(await starting).end()
+                raise
         except BaseException:
             control.close()
             link.close()
@@ -92,11 +101,14 @@ class ProcessLaunch:
     def _bubblewrap(self, root: bool) -> list[str]:
         """Namespaces of its own and a file system that holds Python, its libraries and the runner, all read-only.
 
+        It is not told to die with its parent: killed at the wrong moment of its start it would leave a child that waits
+        for ever. When the server goes the control socket closes, and the warden ends all, however far it has come.
+
         A root server makes no user namespace: bubblewrap mounts as root, and the runner becomes an unused user before
         it is given any code.
         """
         arguments = [self.bwrap or "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-        arguments += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "astra"]
+        arguments += ["--unshare-cgroup-try", "--new-session", "--as-pid-1", "--hostname", "astra"]
         arguments += ["--cap-drop", "ALL"]
         arguments += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if root else ["--unshare-user"]
         links = [p for p in _SYSTEM_LIBRARIES if os.path.islink(p)]
