@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ class Running:
         """Envs that the server holds."""
         found: int = self.http.get("/capacity").json()["envs"]
         return found
+
+    def settle(self, live: int) -> None:
+        """Waits until the server holds so many envs."""
+        self.until(lambda: self.live() == live)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Waits; the test's own time limit ends the wait."""
+        while not holds():
+            time.sleep(0.02)
 
     def trajectory(self, env_id: str) -> Json:
         """The episode as the server logged it."""

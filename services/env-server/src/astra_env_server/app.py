@@ -30,7 +30,8 @@ from astra_env_server.envs.service import Envs
 from astra_env_server.gate.evidence import Limits as GateLimits
 from astra_env_server.metrics import Metrics
 from astra_env_server.models import metadata
-from astra_env_server.protocols import openenv
+from astra_env_server.protocols import gym, mcp_routes, openenv
+from astra_env_server.protocols.model_context import ModelContext
 from astra_env_server.readiness import SandboxCheck
 from astra_env_server.resources import Resources
 from astra_env_server.routing.middleware import Router
@@ -71,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         errors=(403, 429),
         guard=guard,
     )
-    for routes in (arena_routes, env_routes, code_routes, key_routes, openenv):
+    for routes in (arena_routes, env_routes, code_routes, key_routes, openenv, mcp_routes, gym):
         app.include_router(routes.router)
     # The last of the list is nearest to the routes: the gate comes before both.
     app.user_middleware.append(Middleware(Router, replica=lambda: app.state.replica))
@@ -140,7 +141,9 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
         metrics.sandbox(await sandbox.stats())
 
     app.state.before_scrape.append(look_at_sandbox)
-    app.state.resources = Resources(arenas, envs, code_runs, Keys(keys, guard, now))
+    model_context = ModelContext(envs, app.version)
+    await stack.enter_async_context(model_context.running())
+    app.state.resources = Resources(arenas, envs, code_runs, Keys(keys, guard, now), model_context)
     reaper = asyncio.create_task(reap_forever(envs, settings.reaper_period_s))
     stack.callback(reaper.cancel)
     asked: dict[str, Check] = {"database": database.ping, "sandbox": SandboxCheck(sandbox)}

@@ -10,6 +10,7 @@ from astra_env_server.access.service import Keys
 from astra_env_server.arenas.service import Arenas
 from astra_env_server.code_runs.service import CodeRuns
 from astra_env_server.envs.service import Envs
+from astra_env_server.protocols.model_context import ModelContext
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Resources:
     envs: Envs
     code_runs: CodeRuns
     keys: Keys
+    model_context: ModelContext
 
 
 async def _resources(connection: HTTPConnection) -> Resources:

@@ -28,6 +28,7 @@ RULES: dict[tuple[str, str], Role] = {
     ("POST", "/envs/{env_id}/fork"): _T,
     ("POST", "/envs/{env_id}/regrade"): _T,
     ("POST", "/batch/step"): _T,
+    ("POST", "/gym/get_observation"): _T,
     ("GET", "/arenas/{arena_id}/full"): _T,
     ("GET", "/demonstrations"): _T,
     ("POST", "/arenas"): _P,

@@ -76,8 +76,8 @@ class Envs:
         self._taken: Callable[[str], None] = lambda env_id: None
         metrics.envs.set_function(lambda: len(self._live))
 
-    async def create(self, request: CreateEnv) -> EnvView:
-        """A new env, not yet reset. Raises NotFound, Invalid, CapacityReached."""
+    async def create(self, request: CreateEnv, env_id: str | None = None) -> EnvView:
+        """A new env, not yet reset, named so or by chance. Raises NotFound, Invalid, Conflict, CapacityReached."""
         arena = await self._arenas.playable(request.arena_id)
         if request.final_answer and arena.spec.final_answer is None:
             raise Invalid(f"body.final_answer: arena {arena.id} has no final answer to judge by: leave it false")
@@ -85,7 +85,7 @@ class Envs:
         self._refuse_if_full()
         caller, now = current(), self._now()
         row = EnvRow(
-            id=f"env_{uuid.uuid4().hex}",
+            id=env_id or f"env_{uuid.uuid4().hex}",
             arena_id=arena.id,
             status="open",
             episode=0,
@@ -102,6 +102,8 @@ class Envs:
             tenant=caller.tenant,
             key_id=caller.key_id,
         )
+        if row.id in self._live:
+            raise Conflict(f"there is an env {row.id} already")
         async with self._place(row):
             await self._repository.add(row)
         return self._view(row)
@@ -115,6 +117,13 @@ class Envs:
         """What the env is an instance of: its tools and its prompt."""
         async with self._hold(env_id) as (_, row):
             return await self._arenas.playable(row.arena_id)
+
+    async def begin_if_new(self, env_id: str) -> None:
+        """Begin the first episode, for a protocol that has no reset. Raises as ``reset`` does."""
+        async with self._hold(env_id) as (_, row):
+            begun = row.episode > 0
+        if not begun:
+            await self.begin(env_id, ResetEnv())
 
     async def reset(self, env_id: str, request: ResetEnv) -> bytes:
         """Begin an episode; the reply as JSON. Raises Gone, CapacityReached, Unavailable."""

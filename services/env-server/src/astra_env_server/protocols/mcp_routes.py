@@ -1,0 +1,58 @@
+"""Where MCP clients knock."""
+
+from typing import Any
+
+from astra_proto.errors import ErrorBody
+from astra_proto.ids import EnvId
+from fastapi import APIRouter, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from astra_env_server.protocols.model_context import ModelContext
+from astra_env_server.protocols.origins import check_origin
+from astra_env_server.resources import Here
+
+router = APIRouter(tags=["protocols"])
+
+_RPC = {"application/json": {"schema": {"type": "object"}}}
+_ANY = {"content": {**_RPC, "text/plain": {"schema": {"type": "string"}}}}
+_REPLIES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A JSON-RPC reply, which may be an error.", "content": _RPC},
+    202: {"description": "A notification was heard.", "content": {}},
+    400: {"description": "No JSON-RPC.", **_ANY},
+    403: {"model": ErrorBody, "description": "A web page made the call."},
+    404: {"description": "No such env, or no such method.", **_ANY},
+    406: {"description": "The client must accept application/json.", **_ANY},
+    413: {"description": "The body is too large.", **_ANY},
+    415: {"description": "The body must be application/json.", **_ANY},
+}
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+
+
+class _Answer(Response):
+    """What the protocol's own application sends."""
+
+    def __init__(self, model_context: ModelContext) -> None:
+        super().__init__()
+        self._model_context = model_context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._model_context.answer(scope, receive, send)
+
+
+@router.post(
+    "/envs/{env_id}/mcp",
+    summary="Play over the Model Context Protocol",
+    responses=_REPLIES,
+    openapi_extra=_BODY,
+    response_class=Response,
+)
+async def play_over_mcp(env_id: EnvId, request: Request, here: Here) -> Response:
+    """Streamable HTTP, without sessions: give this address to any MCP client. Each tool call is a step.
+
+    The episode begins when a client introduces itself, if it has not begun. The prompt is in the server's
+    instructions and is also the MCP prompt `task`. A result's `_meta` holds the reward under `astra/step`; a request's
+    may name the step under `astra/step_id`.
+    """
+    check_origin(request.headers, request.app.state.settings)
+    await here.envs.view(env_id)
+    return _Answer(here.model_context)
