@@ -8,8 +8,9 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from tests.bench import servers
 from websockets.sync.client import connect
+
+from tests.bench import servers
 
 from .conftest import LIBRARY, LOAN
 
@@ -31,7 +32,7 @@ class Keyed:
         """The header of a new key."""
         made = self.post("/keys", {"tenant": tenant, "role": role}, ROOT)
         assert made.status_code == 201, made.text
-        return {"Authorization": f"Bearer {made.json()['secret']}"}
+        return {"Authorization": f"Bearer {made.json()['key']}"}
 
 
 @pytest.fixture(scope="module")
