@@ -340,3 +340,19 @@ async def test_an_env_that_another_server_kept_alive_has_not_expired(
         later(one, 70)
         await one.resources.envs.reap()
         assert total(await play.call("count", {"by": 1})) == 3
+
+
+async def test_nothing_is_refused_because_of_what_was_before_another_server_went_on(
+    empty_database: str, serve: Any, counter: Json
+) -> None:
+    async with serve(empty_database) as one, serve(empty_database) as two:
+        arena_id = await one.publish(counter)
+        player = type(await one.play(arena_id))
+        made = await one.post("/envs", json={"arena_id": arena_id})
+        play, other = (player(server, made.json()["id"]) for server in (one, two))
+        await other.reset()
+        assert total(await play.call("count", {"by": 5}, step_id="a")) == 5, "it was reset, though not here"
+        await other.reset()
+        assert total(await play.call("count", {"by": 1}, step_id="a")) == 1, "that name was of another episode's step"
+        again = {"action": {"tool_calls": [{"name": "count", "arguments": {"by": 2}}]}, "step_id": "a"}
+        assert (await play.send("POST", "/step", json=again)).status_code == 409

@@ -157,9 +157,10 @@ class Envs:
         structlog.contextvars.bind_contextvars(env_id=env_id, step_id=request.step_id)
         action = request.action.model_dump_json().encode()
         digest = hashlib.sha256(action).hexdigest()
+        fresh = False
         for _ in range(_TRIES):
             try:
-                async with self._hold(env_id) as (env, row):
+                async with self._hold(env_id, fresh=fresh) as (env, row):
                     if (stored := await self._stored(env, row, request.step_id, digest)) is not None:
                         return stored
                     record = await self._step(env, row, request, action, digest)
@@ -170,6 +171,10 @@ class Envs:
                 return record
             except Stale:
                 continue
+            except Conflict:
+                if fresh:
+                    raise
+                fresh = True  # by what is in memory; another server may have gone on since
         raise Conflict(f"env {env_id} is being moved on by another server")
 
     async def trajectory(self, env_id: str) -> EpisodeView:
