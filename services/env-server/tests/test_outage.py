@@ -2,11 +2,17 @@
 
 import asyncio
 import sqlite3
+from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
-from astra_env_server.envs import log_sqlite
+from astra_env_server.envs import log_postgres, log_sqlite
+from astra_env_server.envs.log_entry import StepRow
 from astra_env_server.models import metadata
+from astra_proto.errors import Unavailable
+from astra_service.database import Database
+from astra_service.outage import outage
 from sqlalchemy import event
 
 pytestmark = pytest.mark.anyio
@@ -81,3 +87,31 @@ async def test_the_write_ahead_log_is_moved_while_steps_go_on(
         with sqlite3.connect(path) as other:
             table = metadata.tables["env_server_steps"].name
             assert other.execute(f"SELECT count(*) FROM {table}").fetchone() == (40,)
+
+
+class Ending:
+    """A connection between the server's last word and its own end, as the driver has it."""
+
+    ended = False
+
+    def is_closed(self) -> bool:
+        return False
+
+    async def fetch(self, *_: Any, **__: Any) -> Any:
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    def terminate(self) -> None:
+        self.ended = True
+
+
+async def test_a_connection_that_is_just_ending_is_a_503_and_is_not_used_again() -> None:
+    step_log = log_postgres.PostgresStepLog(
+        Database("postgresql+asyncpg://nobody@127.0.0.1:9/nothing"), lambda _steps: None
+    )
+    ending = step_log._connection = Ending()
+    row = StepRow("env_1", 1, 1, 0, "a", "", "{}", "[]")
+    with pytest.raises(Unavailable):
+        await step_log.append(row, "open", datetime.now(UTC))
+    assert ending.ended
+    assert step_log._connection is None
+    assert outage(asyncpg.InternalClientError("cannot switch to state 12")) is not None

@@ -32,7 +32,7 @@ def outage(error: BaseException) -> Unavailable | None:
         # The low byte is the kind, the others say more.
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         return _unavailable(f"is not to be had ({cause})") if code in _SQLITE else None
-    if isinstance(cause, asyncpg.InterfaceError):
+    if isinstance(cause, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
         return _unavailable("went away")
     state = getattr(cause, "sqlstate", None)
     return _unavailable("is not to be had") if isinstance(state, str) and state.startswith(_POSTGRES) else None

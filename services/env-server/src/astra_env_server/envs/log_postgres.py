@@ -34,7 +34,13 @@ PATIENCE_S = 30.0
 """How long a group of steps may take to be written."""
 _NOT_THE_DRIVERS = {"prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback"}
 """Options of a URL that SQLAlchemy keeps for itself."""
-_GONE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_GONE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver, of a connection that it has been told is ending
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
 
 
 class PostgresStepLog:
