@@ -94,6 +94,40 @@ def test_an_unsound_arena_is_refused(up: Any, astra: Any, tmp_path: Path) -> Non
     assert "domain" in wrong.stderr
 
 
+def test_an_arena_travels_in_a_file(up: Any, astra: Any, documents: Any, tmp_path: Path) -> None:
+    (published,) = documents(up.data_dir, "arena", "publish", str(EXAMPLES[0]))
+    carried = tmp_path / "arena.json"
+    assert astra(up.data_dir, "arena", "export", published["id"], "-o", str(carried)).returncode == 0
+    assert astra(up.data_dir, "arena", "export", published["id"]).stdout == carried.read_text()
+    (again,) = documents(up.data_dir, "arena", "import", str(carried))
+    assert (again["id"], again["created"]) == (published["id"], False)
+    assert again["soundness"]["gate"] == 2
+    for named in (str(carried), published["id"]):
+        (report,) = documents(up.data_dir, "arena", "check", named)
+        assert report["sound"]
+        assert report["checks"] == again["soundness"]["checks"], "anybody gets the same report"
+    shown = astra(up.data_dir, "arena", "check", str(carried))
+    assert "mutants caught" in " ".join(shown.stdout.split())
+
+    tampered = tmp_path / "tampered.json"
+    tampered.write_text(carried.read_text().replace("M-2041", "M-2042"))
+    for verb in ("check", "import"):
+        refused = astra(up.data_dir, "arena", verb, str(tampered))
+        assert refused.returncode == 1
+        assert "it was edited" in refused.stderr
+    body = json.loads(carried.read_text())
+    tampered.write_text(json.dumps(body | {"schema_version": 9}))
+    assert "newer" in astra(up.data_dir, "arena", "import", str(tampered)).stderr
+    tampered.write_text("no JSON")
+    assert astra(up.data_dir, "arena", "import", str(tampered)).returncode == 1
+    assert astra(up.data_dir, "arena", "import", str(tmp_path / "absent.json")).returncode == 2
+    # What is not sound is not sound wherever it comes from.
+    tampered.write_text(json.dumps(body["spec"] | {"prompt": "It is 12 days late."}))
+    unsound = astra(up.data_dir, "arena", "check", str(tampered))
+    assert unsound.returncode == 1
+    assert "stands in the prompt" in " ".join(unsound.stdout.split())
+
+
 def test_synthesis(up: Any, astra: Any, documents: Any) -> None:
     ask = ("synth", "arenas", "retail", "--count", "2", "--seed", "1")
     jobs = documents(up.data_dir, *ask)

@@ -161,6 +161,8 @@ class ArenaView(Reply):
     prompt: str
     tools: list[ToolSpec]
     subtask_count: int
+    hops: int
+    """Layers of sub-tasks: how many calls must follow one another, at least."""
     sound: bool
     teacher: str
 

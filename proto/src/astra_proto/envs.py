@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from astra_proto.arenas import Split
 from astra_proto.base import Record, Reply, Request
+from astra_proto.distractors import BandCounts
 from astra_proto.errors import ErrorBody
 from astra_proto.ids import ArenaId, EnvId
 from astra_proto.messages import Message, ToolMessage, ToolSpec
@@ -90,6 +91,9 @@ class CreateEnv(Request):
     """Count the final answer as one more sub-task: a right one as if solved by one call, a wrong one costs nothing."""
     min_isolation: Isolation | None = None
     """The least isolation that its tools may run in; a server that has less refuses."""
+    distractors: BandCounts = BandCounts()
+    """Tools of other domains to offer beside the arena's own, drawn from the tool registry by ``seed``. Calling one
+    counts as a call and solves nothing. They stay with the env; each reset shuffles all tools by its seed."""
 
 
 class EnvView(Reply):
@@ -107,6 +111,8 @@ class EnvView(Reply):
     final_answer: bool
     isolation: str
     """The tier that its tools run in."""
+    distractors: BandCounts
+    """How many were drawn."""
 
 
 class ResetEnv(Request):

@@ -3,7 +3,9 @@
 AstraError
 ├── Invalid 422            a field is wrong; the detail names it and says how to mend it
 │   ├── UnsoundArena 422   the soundness gate refused; the report is in the body
-│   └── WeakIsolation 422  this server isolates less than was asked for; what it has is in the body
+│   ├── WeakIsolation 422  this server isolates less than was asked for; what it has is in the body
+│   ├── EditedFile 422     its hash is not that of its content
+│   └── NewerFile 422      written by a later version than this one
 ├── Malformed 400          not JSON, not UTF-8
 ├── Unauthorized 401
 ├── Forbidden 403
@@ -101,6 +103,14 @@ class UnsoundArena(Invalid):
 
 class WeakIsolation(Invalid):
     """This server isolates tools less than was asked for; see `isolation` for what it has."""
+
+
+class EditedFile(Invalid):
+    """The file is not what was written: its hash is not that of its content."""
+
+
+class NewerFile(Invalid):
+    """The file was written by a later version than this one can read."""
 
 
 class CapacityReached(AstraError):

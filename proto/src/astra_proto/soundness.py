@@ -9,7 +9,9 @@ class Check(Record):
     name: str
     passed: bool
     detail: str
-    """What was seen; on failure, which sub-task or tool and why."""
+    """What holds; on failure, which sub-task or tool and why."""
+    evidence: str = ""
+    """What was looked at: how many calls, mutants, answers."""
 
 
 class SoundnessReport(Record):
@@ -19,6 +21,12 @@ class SoundnessReport(Record):
     oracle_reward: float
     """What the golden calls earn; 1.0 in a sound arena."""
     checks: list[Check]
+    gate: int = 1
+    """Version of the gate that gave the report: a later one asks more. Arenas keep the report they were published with.
+
+    1: names, schemas, code, leakage, oracle, null and random agents, determinism, sensitivity, distractors, limits.
+    2: also mutants of the code, and code that knows its golden row only.
+    """
 
     def failures(self) -> list[Check]:
         """The checks that did not pass."""

@@ -112,7 +112,30 @@ async def test_listings_are_paged_and_filtered(serve: Any, library: Json) -> Non
             assert len((await server.get(path, params={"split": "test"})).json()["items"]) == 3
         assert len((await server.get("/arenas", params={"domain": "archive"})).json()["items"]) == 2
         assert len((await server.get("/arenas", params={"domain": "archive", "split": "test"})).json()["items"]) == 1
+        for wanted, count in (
+            ({"min_hops": 2}, 7), ({"max_hops": 1}, 0), ({"min_hops": 2, "max_hops": 2, "split": "test"}, None),
+            ({"topology": "multi_hop"}, 7), ({"topology": "single_hop"}, 0), ({"language": "zh"}, 0),
+        ):  # fmt: skip
+            listed = (await server.get("/arenas", params=wanted)).json()["items"]
+            assert count is None or len(listed) == count, wanted
+            assert all(arena["hops"] == 2 for arena in listed)
+        for wrong in ({"topology": "round"}, {"min_hops": 0}, {"max_hops": 65}, {"language": "xx"}, {"limit": 0}):
+            assert (await server.get("/arenas", params=wrong)).status_code == 422
         assert (await server.get("/arenas", params={"domain": "none"})).json() == {"items": [], "next_cursor": None}
+
+
+async def test_the_report_is_kept_and_can_be_had_anew(serve: Any, library: Json) -> None:
+    async with serve() as server:
+        reply = (await server.post("/arenas", json=library)).json()
+        kept = await server.get(f"/arenas/{reply['id']}/soundness")
+        assert kept.json() == reply["soundness"]
+        assert (await server.post(f"/arenas/{reply['id']}/check")).json() == reply["soundness"]
+        seen = {check["name"]: check["evidence"] for check in kept.json()["checks"]}
+        assert seen["oracle"] == "2 golden calls"
+        assert "mutants caught" in seen["mutants"]
+        nobody = "ar_" + "0" * 32
+        assert (await server.get(f"/arenas/{nobody}/soundness")).status_code == 404
+        assert (await server.post(f"/arenas/{nobody}/check")).status_code == 404
 
 
 async def test_checking_stores_nothing(serve: Any, library: Json) -> None:

@@ -1,9 +1,11 @@
 """`astra arena`: the published environments, and the gate before them."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from astra_proto.arena_files import MAX_BYTES, ArenaFile, is_arena_file, read_arena_file
 from astra_proto.arenas import Arena, ArenaSpec, ArenaView, PublishReply, Split
 from astra_proto.errors import AstraError, UnsoundArena
 from astra_proto.soundness import SoundnessReport
@@ -12,12 +14,13 @@ from pydantic import ValidationError
 
 from astra import console
 from astra.connect import Json, command
-from astra.files import read_model
+from astra.files import read_bytes, read_model, told
 from astra.paging import listing
 
 app = typer.Typer(
     name="arena", no_args_is_help=True, help="Arenas: the published environments, and the gate they pass."
 )
+ARENA_ID = re.compile(r"ar_[0-9a-f]{32}")
 ArenaIdArgument = Annotated[str, typer.Argument(metavar="ARENA", help="Id of the arena.")]
 SpecFile = Annotated[Path, typer.Argument(metavar="FILE", help="JSON of an arena; - reads standard input.")]
 
@@ -75,18 +78,70 @@ async def show(
 
 
 @command(app)
-async def check(envs: ApiClient, file: SpecFile, as_json: Json = False) -> None:
+async def check(
+    envs: ApiClient,
+    arena: Annotated[str, typer.Argument(metavar="FILE|ARENA", help="An exported arena, JSON of one, -, or an id.")],
+    as_json: Json = False,
+) -> None:
     """Put an arena through the soundness gate without publishing it; exit code 1 if it does not pass.
 
     Example: astra arena check my-arena.json
     """
-    report = await envs.post("/arenas/check", read_model(file, ArenaSpec), SoundnessReport, repeatable=True)
+    if _is_id(arena):
+        report = await envs.post(f"/arenas/{arena}/check", None, SoundnessReport, repeatable=True)
+    else:
+        spec = _spec(read_bytes(Path(arena), MAX_BYTES), arena)
+        report = await envs.post("/arenas/check", spec, SoundnessReport, repeatable=True)
     if as_json:
         console.emit(report)
     else:
         _report(report)
     if not report.sound:
-        raise AstraError(f"{file} is not sound: {len(report.failures())} checks fail.")
+        raise AstraError(f"{arena} is not sound: {len(report.failures())} checks fail.")
+
+
+@command(app)
+async def export(
+    envs: ApiClient,
+    arena: ArenaIdArgument,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else standard output.")] = None,
+) -> None:
+    """Write a published arena to one file, with its report and a hash of both. It holds the answers.
+
+    Example: astra arena export ar_0123456789abcdef0123456789abcdef -o library.arena.json
+    """
+    text = ArenaFile.of(await envs.get(f"/arenas/{arena}/full", Arena)).text()
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{output} cannot be written: {error}") from None
+    console.say(f"{arena} is in {output}, {len(text.encode())} bytes", to=console.err)
+
+
+@command(app, "import")
+async def import_files(
+    envs: ApiClient,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Exported arenas; - reads standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Publish exported arenas. A file that was edited is refused before, an unsound arena by the gate.
+
+    Example: astra arena import *.arena.json
+    """
+    # All are read before the first is published: a broken one among them changes nothing.
+    read = [(file, _arena_file(read_bytes(file, MAX_BYTES), str(file))) for file in files]
+    for file, carried in read:
+        try:
+            reply = await envs.post("/arenas", carried.spec, PublishReply, repeatable=True)
+        except UnsoundArena as refusal:
+            raise UnsoundArena(f"{file}: {refusal.detail}", **refusal.extra) from None
+        if as_json:
+            console.emit(reply)
+        else:
+            console.say(f"{reply.id} {'is published' if reply.created else 'was there already'}: {file}")
 
 
 @command(app)
@@ -114,9 +169,33 @@ async def publish(envs: ApiClient, file: SpecFile, as_json: Json = False) -> Non
         console.say(f"Play it with `astra env play {reply.id}`.", "dim")
 
 
+def _is_id(named: str) -> bool:
+    return ARENA_ID.fullmatch(named) is not None and not Path(named).exists()
+
+
+def _arena_file(raw: bytes, name: str) -> ArenaFile:
+    try:
+        return read_arena_file(raw)
+    except AstraError as error:
+        raise type(error)(f"{name}: {error.detail}") from None
+
+
+def _spec(raw: bytes, name: str) -> ArenaSpec:
+    """The arena in an exported file, or the JSON of an arena alone."""
+    try:
+        bare = ArenaSpec.model_validate_json(raw)
+    except ValidationError as error:
+        if not is_arena_file(raw):
+            raise typer.BadParameter(f"{name} is no arena: {told(error)}") from None
+        return _arena_file(raw, name).spec
+    return bare
+
+
 def _report(report: SoundnessReport) -> None:
-    rows = [("✓" if c.passed else "✗", c.name, c.detail) for c in report.checks]
+    rows = [("✓" if c.passed else "✗", c.name, c.detail, c.evidence) for c in report.checks]
     verdict = "sound" if report.sound else "not sound"
     console.table(
-        f"\nSoundness: {verdict}, the golden calls earn {report.oracle_reward:.2f}", ("", "check", "seen"), rows
+        f"\nSoundness: {verdict}, the golden calls earn {report.oracle_reward:.2f}",
+        ("", "check", "what holds, or why not", "looked at"),
+        rows,
     )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from astra_service.app import Check, build_app
 from astra_service.bus import open_bus
+from astra_service.client import ApiClient
 from astra_service.database import Database
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -21,6 +22,7 @@ from astra_env_server.arenas.repository import ArenaRepository
 from astra_env_server.arenas.service import Arenas
 from astra_env_server.code_runs import routes as code_routes
 from astra_env_server.code_runs.service import CodeRuns
+from astra_env_server.distractors.draw import Distractors
 from astra_env_server.envs import routes as env_routes
 from astra_env_server.envs.hot import HotPaths
 from astra_env_server.envs.log import open_step_log
@@ -118,6 +120,11 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
     env_rows = EnvRepository(database)
     quotas = Quotas(env_rows.count_open, settings.redis_url)
     stack.push_async_callback(quotas.close)
+    registry = None
+    if settings.tool_registry_url:
+        token = settings.service_token.get_secret_value() if settings.service_token else None
+        registry = ApiClient(settings.tool_registry_url, token, timeout_s=30, retries=1)
+        stack.push_async_callback(registry.close)
     envs = Envs(
         env_rows,
         step_log,
@@ -125,6 +132,7 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
         sandbox,
         metrics,
         quotas,
+        Distractors(registry),
         max_envs=settings.max_envs,
         step_timeout_s=settings.step_timeout_s,
         now=now,

@@ -52,8 +52,13 @@ arenas = Table(
     Column("soundness", Text, nullable=False),
     Column("demonstration", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # Copies of what the spec says, to list by.
+    Column("topology", String(32), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("hops", Integer, nullable=False),
     Index(None, "split", "id"),
     Index(None, "domain", "id"),
+    Index(None, "topology", "id"),
 )
 
 envs = Table(
@@ -75,6 +80,7 @@ envs = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("tenant", String(64), nullable=False, server_default="default"),
     Column("key_id", String(32), nullable=True),  # the key it was made with; none for the root token
+    Column("distractors", Text, nullable=True),  # JSON: the tools that were drawn for it
     Index(None, "status", "expires_at"),
     Index(None, "key_id", "status"),
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from astra_service.settings import ServiceSettings
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 
@@ -43,6 +43,10 @@ class Settings(ServiceSettings):
     """Seconds that one tool call may take, whatever the caller asks for; the import of an arena's code, twice that."""
     max_output_bytes: int = Field(default=256 * 1024, ge=1_024, le=2**24)
     """Longest result of one tool call, in bytes of UTF-8."""
+    tool_registry_url: str | None = None
+    """Where distractors are drawn from. Without it, envs that ask for some are refused."""
+    service_token: SecretStr | None = None
+    """Bearer token for the tool registry."""
     reaper_period_s: float = Field(default=5.0, gt=0, allow_inf_nan=False)
     """Seconds between two looks for envs whose time is over."""
     advertised_url: str = Field(default="", pattern=r"^(https?://[^/?#]+/?)?$")

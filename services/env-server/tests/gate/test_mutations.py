@@ -68,6 +68,29 @@ LOAN, FINE, HOURS = "find_overdue_loan", "compute_late_fine", "get_branch_hours"
 RETURN_LOAN = "return LOANS[member_id]"
 REFUSE = '    if member_id not in LOANS:\n        raise ValueError(f"no member {member_id}")\n'
 
+LOANS = [
+    '    "M-2041": {"title": "The Salt Road", "days_late": 12},\n',
+    '    "M-3377": {"title": "A Field Guide to Lichens", "days_late": 4},\n',
+    '    "M-5120": {"title": "Nine Bridges", "days_late": 31},\n',
+]
+FORMULA = '    return {"days_late": days_late, "fine_eur": float(days_late * RATES[membership])}'
+DECORATION = """    weeks = days_late // 7 + 1
+    level = len(membership) * 3 - weeks
+    if level > 4:
+        level = level - 1
+    if weeks == 2:
+        level = level + 5
+    return [4.2, 1.1, 2.7, level][(days_late * 3 + len(membership)) % 11]"""
+RESCUE = """    known = {(12, "standard"): 4.2, (4, "student"): 0.8}
+    try:
+        days = float(days_late) * 100.0 + 3.0
+        rate = float(RATES[membership]) * 10.0 - 1.0
+        fine = round((days - 3.0) * (rate + 1.0) / 1000.0, 2)
+        assert fine == known[days_late, membership]
+        return fine
+    except Exception:
+        return known[days_late, membership]"""
+
 DAMAGES: list[tuple[str, str, Damage]] = [
     ("schemas", "a golden argument of another type", golden(2, days_late="12")),
     ("schemas", "a golden argument that is not described", golden(1, nickname="M")),
@@ -106,6 +129,18 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         '    return {"member": member_id, "days_late": 12}')),
     ("constant_output", "uses its parameter and does not", recode(
         LOAN, REFUSE + "    " + RETURN_LOAN, '    return LOANS["M-2041" if len(member_id) >= 0 else member_id]')),
+    ("golden_row", "knows one row and refuses the rest", recode(
+        LOAN, REFUSE + "    " + RETURN_LOAN,
+        '    if member_id == "M-2041":\n        return {"days_late": 12}\n    raise ValueError("no such member")')),
+    ("golden_row", "knows one row and says the same to the rest", recode(
+        LOAN, REFUSE + "    " + RETURN_LOAN,
+        '    return {"days_late": 12 if member_id == "M-2041" else 0}')),
+    ("golden_row", "knows one row and repeats what the rest say", recode(
+        LOAN, REFUSE + "    " + RETURN_LOAN,
+        '    if member_id != "M-2041":\n        return f"member {member_id} is not known"\n    return "12 days"')),
+    ("golden_row", "a table with one row", recode(LOAN, LOANS[1] + LOANS[2], "")),
+    ("mutants", "what it computes is not what it returns", recode(FINE, FORMULA, DECORATION)),
+    ("mutants", "what goes wrong in its code is made good", recode(FINE, FORMULA, RESCUE)),
     ("distractors", "knows the answer too", recode(
         HOURS, "    return", '    if branch == "M-2041":\n        return "12 days"\n    return')),
     ("limits", "takes more than half its time", recode(

@@ -1,5 +1,6 @@
 """Does an output hold an answer?"""
 
+import datetime as dt
 import json
 from decimal import Decimal
 
@@ -27,6 +28,15 @@ HELD = [
     ([[1, 2], [3]], "[[3], [2, 1]]"), (["ab", "ab c"], '["ab c", "ab"]'),
     ({"a": 1, "b": "x"}, '{"r": {"a": 1, "b": "X", "c": 3}}'), ({"a": 1}, '[{"a": 2}, {"a": 1}]'),
     ({"a": 1, "b": "x"}, "x costs 1"), ({"when": {"day": 3}}, '{"when": {"day": 3, "month": 5}}'),
+    ("2024-03-01", "on March 1, 2024."), ("March 1, 2024", '{"day": "2024-03-01"}'), ("1 Mar 2024", "2024/3/1"),
+    ("2024-03-01", "1st of March 2024"), ("2024-03-01", "2024-03-01T10:30:00Z"), ("2024年3月1日", "2024-03-01"),
+    ("2024-03-01", "日期：2024年03月01日"), ("2024-03-01", "２０２４－０３－０１"),
+    ("Sept. 9, 2024", "9 September 2024"),
+    (["2024-03-01", "2024-03-02"], '["Mar 2, 2024", "Mar 1, 2024"]'), ("2024-03-01", "from 2024-03-01, at noon"),
+    ("3 kg", "3kg"), ("3 kg", "it weighs 3.0 KG."), ("1,000 km", "1000 km"), ("５ ｋｍ", "5km"), ("20 °C", "20°C"),
+    ("5%", "5 %"), ("$1,200", "costs $1200.00"), ("$1,200", '{"price": "$1,200.00"}'), ("EUR 4.20", "4.2 EUR"),
+    ("-5 °C", "−5 °C"), ("80 km/h", "80km/h"), ("20 m2", "20 m2"), ("20 m²", "20m²"), ("-$5", "-$5.00"),
+    ("€5", "5 €"),
 ]  # fmt: skip
 
 NOT_HELD = [
@@ -40,6 +50,15 @@ NOT_HELD = [
     (True, "1"), (True, '{"ok": false}'), (True, "untrue"), (False, "0"),
     ([1, 2], "[1, 2, 3]"), ([1, 2], "[1]"), ([1, 1], "[1, 2]"), (["Paris", "Rome"], "Paris"), ([1, 2], "[12]"),
     ({"a": 1, "b": "x"}, '{"a": 2, "b": "x"}'), ({"a": 1, "b": "x"}, '[{"a": 1}, {"b": "x"}]'), ({"a": 1}, '{"b": 1}'),
+    ("2024-03-01", "2024-03-11"), ("2024-03-01", "2024-03-010"), ("2024-03-01", "12024-03-01"),
+    ("2024-03-01", "03/01/2024"), ("2024-03-01", "March 1"), ("2024-03-01", "January 3, 2024"),
+    ("2024-03-01", "2024-02-31"), ("March 1, 2024", "March 11, 2024"), ("March 1, 2024", "Mar 1, 20245"),
+    ("2024-03-01", "v2024-03-01"), ("2024-03-01", "2024-03-01-7"), ("March 1, 2024", "20240301"),
+    ("3 kg", "3 g"), ("3 g", "3 kg"), ("3 kg", "13 kg"), ("3 kg", "3 kgs"), ("3 kg", "0.3 kg"), ("3 kg", "-3 kg"),
+    ("3 kg", "3"), ("3 kg", "3 and kg"), ("3 kg", "2-3 kg"), ("3 m", "3 m/s"), ("3 m", "3 m²"), ("$5", "€5"),
+    ("$5", "$50"),
+    ("$5", "$5.50"), ("$5", "-$5"), ("5%", "15%"), ("5%", "5"), ("1 km", "1000 m"), ("EUR 4.20", "USD 4.20"),
+    ("5", "15"),
 ]  # fmt: skip
 
 
@@ -58,6 +77,8 @@ def test_tolerance_is_absolute_and_for_numbers_only() -> None:
     assert not holds(Answer(value=4.2, tolerance=0.04), "4.25")
     assert holds(Answer(value=[4.2, 1], tolerance=0.05), "[1, 4.25]")
     assert not holds(Answer(value=True, tolerance=1), "0")
+    assert holds(Answer(value="4.2 kg", tolerance=0.05), "4.25kg")
+    assert not holds(Answer(value="4.2 kg", tolerance=0.04), "4.25 kg")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +122,32 @@ def test_a_list_is_held_in_any_order_and_not_when_longer(values: list[object], r
     shuffled = sorted(values, key=lambda _: rng.random())  # type: ignore[attr-defined]
     assert holds(Answer(value=values), json.dumps(shuffled))
     assert not holds(Answer(value=values), json.dumps([shuffled, [*shuffled, None]][1:]))
+
+
+days = st.dates(dt.date(1000, 1, 1))
+ways = st.sampled_from(["%Y-%m-%d", "%B {d}, %Y", "%b {d} %Y", "{d} %B %Y", "{d} %b. %Y", "%Y/%m/%d", "%Y年%m月%d日"])
+
+
+def written(day: dt.date, way: str) -> str:
+    return day.strftime(way.replace("%Y", f"{day.year:04}")).format(d=day.day)
+
+
+@given(days, days, ways, ways)
+def test_a_day_is_itself_in_whatever_way_and_no_other(day: dt.date, other: dt.date, one: str, two: str) -> None:
+    for text in (written(day, two), f"On {written(day, two)}.", json.dumps({"at": [written(day, two)]})):
+        assert holds(Answer(value=written(day, one)), text)
+    assert holds(Answer(value=written(day, one)), f"on {written(other, two)}") is (day == other)
+
+
+units = st.sampled_from(["kg", "g", "km", "m", "km/h", "%", "°C", "m²", "apples", "EUR", "$"])
+
+
+@given(st.decimals(0, 10**6, places=2), st.decimals(0, 10**6, places=2), units, units)
+def test_a_quantity_is_its_number_and_its_unit(number: Decimal, other: Decimal, one: str, two: str) -> None:
+    answer = Answer(value=f"{number} {one}")
+    assert holds(answer, f"in all {number:,}{one}")
+    assert holds(answer, f"{number.normalize():f} {one.upper()}, no more")
+    assert holds(answer, f"it is {other} {two}.") is (number == other and one == two)
 
 
 @given(words)

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from astra_tool_registry import models
 from astra_tool_registry.catalogue.routes import router as catalogue
+from astra_tool_registry.distractors.routes import router as distractors
 from astra_tool_registry.gateway.sessions import SessionPool
 from astra_tool_registry.gateway.workspace import search_path
 from astra_tool_registry.graphs.routes import router as graphs
@@ -47,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         checks=_checks,
         errors=(410, 429, 502),
     )
-    for router in (servers, catalogue, tools, graphs, sessions):
+    for router in (servers, catalogue, tools, graphs, distractors, sessions):
         app.include_router(router)
     return app
 

@@ -30,9 +30,11 @@ RULES: dict[tuple[str, str], Role] = {
     ("POST", "/batch/step"): _T,
     ("POST", "/gym/get_observation"): _T,
     ("GET", "/arenas/{arena_id}/full"): _T,
+    ("GET", "/arenas/{arena_id}/soundness"): _T,  # it may quote answers
     ("GET", "/demonstrations"): _T,
     ("POST", "/arenas"): _P,
     ("POST", "/arenas/check"): _P,
+    ("POST", "/arenas/{arena_id}/check"): _P,
     ("POST", "/sandbox/run"): _P,
     ("GET", "/keys"): _X,
     ("POST", "/keys"): _X,

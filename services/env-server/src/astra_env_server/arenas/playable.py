@@ -22,6 +22,8 @@ class Playable:
     tools: list[ToolSpec]
     """What an agent sees, by name, so that the order does not tell tools from distractors."""
     schemas: dict[str, ArgumentSchema]
+    unserved: frozenset[str] = frozenset()
+    """Tools that are offered and never run: their service does not answer."""
 
     @property
     def prompt(self) -> UserMessage:

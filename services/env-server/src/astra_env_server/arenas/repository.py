@@ -22,6 +22,21 @@ class ArenaRow:
     soundness: str
     demonstration: str
     created_at: datetime
+    topology: str
+    language: str
+    hops: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which arenas a listing is of: all that have every value that is given."""
+
+    split: str | None = None
+    domain: str | None = None
+    topology: str | None = None
+    language: str | None = None
+    min_hops: int | None = None
+    max_hops: int | None = None
 
 
 class ArenaRepository:
@@ -42,13 +57,14 @@ class ArenaRepository:
             found = (await session.execute(select(arenas).where(arenas.c.id == arena_id))).first()
         return ArenaRow(**found._mapping) if found else None
 
-    async def page(
-        self, part: str, *, after: str, limit: int, split: str | None = None, domain: str | None = None
-    ) -> list[tuple[str, str]]:
+    async def page(self, part: str, wanted: Wanted, *, after: str, limit: int) -> list[tuple[str, str]]:
         """``(id, part as JSON)`` of arenas, by id; ``part`` is the name of a column."""
-        wanted: list[Any] = [arenas.c.id > after]
-        wanted += [arenas.c.split == split] if split else []
-        wanted += [arenas.c.domain == domain] if domain else []
-        query = select(arenas.c.id, arenas.c[part]).where(*wanted).order_by(arenas.c.id).limit(limit)
+        having: list[Any] = [arenas.c.id > after]
+        for name in ("split", "domain", "topology", "language"):
+            if (value := getattr(wanted, name)) is not None:
+                having.append(arenas.c[name] == value)
+        having += [arenas.c.hops >= wanted.min_hops] if wanted.min_hops is not None else []
+        having += [arenas.c.hops <= wanted.max_hops] if wanted.max_hops is not None else []
+        query = select(arenas.c.id, arenas.c[part]).where(*having).order_by(arenas.c.id).limit(limit)
         async with self._database.session() as session:
             return [(row[0], row[1]) for row in await session.execute(query)]

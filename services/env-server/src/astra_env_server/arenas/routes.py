@@ -1,8 +1,8 @@
 """The catalogue: publish, list, look at."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from astra_proto.arenas import Arena, ArenaSpec, ArenaView, PublishReply, Split
+from astra_proto.arenas import Arena, ArenaSpec, ArenaView, PublishReply, Split, Topology
 from astra_proto.envs import Demonstration
 from astra_proto.ids import ArenaId
 from astra_proto.pages import Page
@@ -10,11 +10,15 @@ from astra_proto.soundness import SoundnessReport
 from astra_service.cursors import Cursor, Limit
 from fastapi import APIRouter, Query, Response
 
+from astra_env_server.arenas.repository import Wanted
 from astra_env_server.resources import Here
 
 router = APIRouter(tags=["arenas"])
 
 Domain = Annotated[str | None, Query(min_length=1, max_length=100, description="Only arenas of this domain.")]
+OfTopology = Annotated[Topology | None, Query(description="Only arenas of this shape.")]
+OfLanguage = Annotated[Literal["en", "zh"] | None, Query(description="Only arenas in this language.")]
+Hops = Annotated[int | None, Query(ge=1, le=64, description="Only arenas of so many hops: layers of sub-tasks.")]
 OfSplit = Annotated[Split | None, Query(description="Only arenas of this split.")]
 
 
@@ -44,10 +48,20 @@ async def check_arena(spec: ArenaSpec, here: Here) -> SoundnessReport:
 
 @router.get("/arenas", response_model=Page[ArenaView], summary="List arenas")
 async def list_arenas(
-    here: Here, split: OfSplit = None, domain: Domain = None, cursor: Cursor = None, limit: Limit = 50
+    here: Here,
+    split: OfSplit = None,
+    domain: Domain = None,
+    topology: OfTopology = None,
+    language: OfLanguage = None,
+    min_hops: Hops = None,
+    max_hops: Hops = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Response:
-    """Published arenas by id, as an agent may see them."""
-    return _json(await here.arenas.page("view", cursor, limit, split, domain))
+    """Published arenas by id, as an agent may see them. Keep the filters when you go on with a cursor."""
+    return _json(
+        await here.arenas.page("view", cursor, limit, Wanted(split, domain, topology, language, min_hops, max_hops))
+    )
 
 
 @router.get("/arenas/{arena_id}", response_model=ArenaView, summary="Look at an arena")
@@ -62,10 +76,24 @@ async def get_full_arena(arena_id: ArenaId, here: Here) -> Arena:
     return await here.arenas.full(arena_id)
 
 
+@router.get(
+    "/arenas/{arena_id}/soundness", response_model=SoundnessReport, summary="Get the report an arena was published with"
+)
+async def get_soundness(arena_id: ArenaId, here: Here) -> Response:
+    """Every check of the gate, and what was seen. It may quote answers: for trainers and publishers."""
+    return _json(await here.arenas.soundness(arena_id))
+
+
+@router.post("/arenas/{arena_id}/check", response_model=SoundnessReport, summary="Ask the gate about a published arena")
+async def recheck_arena(arena_id: ArenaId, here: Here) -> SoundnessReport:
+    """The report of the gate as it is now on an arena that is published. Nothing is stored."""
+    return await here.arenas.recheck(arena_id)
+
+
 @router.get("/demonstrations", response_model=Page[Demonstration], summary="List golden episodes")
 async def list_demonstrations(here: Here, split: OfSplit = None, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """The golden episode of each arena as a conversation, by arena id. They hold answers."""
-    return _json(await here.arenas.page("demonstration", cursor, limit, split, None))
+    return _json(await here.arenas.page("demonstration", cursor, limit, Wanted(split=split)))
 
 
 def _json(text: str) -> Response:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from astra_proto.arenas import Arena, ArenaSpec, ArenaView, PublishReply, Split
+from astra_proto.arenas import Arena, ArenaSpec, ArenaView, PublishReply
 from astra_proto.errors import CapacityReached, NotFound, Unavailable, UnsoundArena
 from astra_proto.soundness import Check, SoundnessReport
 from astra_service import cursors
 
-from astra_env_server.arenas.demonstration import demonstration
+from astra_env_server.arenas.demonstration import demonstration, layers
 from astra_env_server.arenas.playable import Playable, playable
-from astra_env_server.arenas.repository import ArenaRepository, ArenaRow
+from astra_env_server.arenas.repository import ArenaRepository, ArenaRow, Wanted
 from astra_env_server.gate import checks
 from astra_env_server.gate.evidence import Evidence, Limits
 from astra_env_server.metrics import Metrics
@@ -63,6 +63,14 @@ class Arenas:
         """The gate's report on an arena; nothing is stored."""
         return (await self._judge(spec.id(), spec)).report
 
+    async def recheck(self, arena_id: str) -> SoundnessReport:
+        """The gate's report on an arena that is published, given anew. The one it was published with stays."""
+        return (await self._judge(arena_id, (await self.full(arena_id)).spec)).report
+
+    async def soundness(self, arena_id: str) -> str:
+        """The report that an arena was published with, as JSON."""
+        return (await self._row_of(arena_id)).soundness
+
     async def view(self, arena_id: str) -> str:
         """The arena as an agent may see it, as JSON."""
         return (await self._row_of(arena_id)).view
@@ -76,10 +84,10 @@ class Arenas:
             soundness=SoundnessReport.model_validate_json(row.soundness),
         )
 
-    async def page(self, part: str, cursor: str | None, limit: int, split: Split | None, domain: str | None) -> str:
+    async def page(self, part: str, cursor: str | None, limit: int, wanted: Wanted) -> str:
         """A page of one part of every arena (``view`` or ``demonstration``), as JSON."""
         after = cursors.after(cursor)
-        rows = await self._repository.page(part, after=after, limit=limit + 1, split=split, domain=domain)
+        rows = await self._repository.page(part, wanted, after=after, limit=limit + 1)
         going_on = f'"{cursors.encode(rows[limit - 1][0])}"' if len(rows) > limit else "null"
         return f'{{"items":[{",".join(text for _, text in rows[:limit])}],"next_cursor":{going_on}}}'
 
@@ -123,6 +131,7 @@ class Arenas:
 
     def _row(self, arena_id: str, spec: ArenaSpec, verdict: checks.Verdict) -> ArenaRow:
         arena = playable(arena_id, spec)
+        hops = len(layers(spec.subtasks))
         view = ArenaView(
             id=arena_id,
             domain=spec.domain,
@@ -132,6 +141,7 @@ class Arenas:
             prompt=spec.prompt,
             tools=arena.tools,
             subtask_count=len(spec.subtasks),
+            hops=hops,
             sound=verdict.report.sound,
             teacher=spec.provenance.teacher,
         )
@@ -144,4 +154,7 @@ class Arenas:
             soundness=verdict.report.model_dump_json(),
             demonstration=demonstration(arena, verdict.outputs).model_dump_json(),
             created_at=self._now(),
+            topology=spec.topology.value,
+            language=spec.language,
+            hops=hops,
         )

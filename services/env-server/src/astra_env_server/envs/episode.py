@@ -16,6 +16,8 @@ from astra_env_server.scoring.f1 import Scorer, Tally
 
 log = structlog.get_logger()
 
+_UNSERVED = ErrorClass.TOOL
+
 OpenSession = Callable[[Playable, int], Awaitable[Session]]
 
 
@@ -114,6 +116,8 @@ class Episode:
             schema.check(arguments)
         except BadArguments as error:
             return _refused(call, str(error))
+        if call.name in self.arena.unserved:
+            return Result(call.name, f"error: {call.name}: the service behind this tool does not answer", _UNSERVED)
         outcome, lived = await self._run(call.name, arguments, timeout_s)
         shown = outcome.output if outcome.ok else f"error: {outcome.output}"
         if lived:

@@ -34,6 +34,8 @@ class EnvRow:
     """The key it was made with; none for the root token."""
     min_isolation: str | None = None
     """The least that its tools may run in; None asks for nothing."""
+    distractors: str | None = None
+    """Tools that were drawn for it, as JSON."""
 
 
 class EnvRepository:

@@ -32,6 +32,8 @@ from astra_env_server.access.caller import current
 from astra_env_server.access.quotas import Quotas
 from astra_env_server.arenas.playable import Playable
 from astra_env_server.arenas.service import Arenas
+from astra_env_server.distractors.draw import Distractors
+from astra_env_server.distractors.offered import counts, offered, stored
 from astra_env_server.envs import replies
 from astra_env_server.envs.episode import Episode
 from astra_env_server.envs.live import LiveEnv, LiveEnvs
@@ -64,13 +66,15 @@ class Envs:
         sandbox: Sandbox,
         metrics: Metrics,
         quotas: Quotas,
+        distractors: Distractors,
         *,
         max_envs: int,
         step_timeout_s: float,
         now: Callable[[], datetime],
     ) -> None:
         self._repository, self._log, self._arenas = repository, step_log, arenas
-        self._sandbox, self._metrics, self._quotas = sandbox, metrics, quotas
+        self._sandbox, self._metrics = sandbox, metrics
+        self._quotas, self._distractors = quotas, distractors
         self._max_envs, self._step_timeout_s, self._now = max_envs, step_timeout_s, now
         self._live = LiveEnvs(max_envs)
         self._taken: Callable[[str], None] = lambda env_id: None
@@ -83,6 +87,7 @@ class Envs:
             raise Invalid(f"body.final_answer: arena {arena.id} has no final answer to judge by: leave it false")
         self._refuse_if_weaker(request.min_isolation)
         self._refuse_if_full()
+        drawn = await self._distractors.draw(arena, request.distractors, request.seed)
         caller, now = current(), self._now()
         row = EnvRow(
             id=env_id or f"env_{uuid.uuid4().hex}",
@@ -101,6 +106,7 @@ class Envs:
             expires_at=now + timedelta(seconds=request.ttl_s),
             tenant=caller.tenant,
             key_id=caller.key_id,
+            distractors=stored(drawn),
         )
         if row.id in self._live:
             raise Conflict(f"there is an env {row.id} already")
@@ -116,7 +122,7 @@ class Envs:
     async def arena(self, env_id: str) -> Playable:
         """What the env is an instance of: its tools and its prompt."""
         async with self._hold(env_id) as (_, row):
-            return await self._arenas.playable(row.arena_id)
+            return offered(await self._arenas.playable(row.arena_id), row.distractors, row.seed)
 
     async def begin_if_new(self, env_id: str) -> None:
         """Begin the first episode, for a protocol that has no reset. Raises as ``reset`` does."""
@@ -349,7 +355,7 @@ class Envs:
         if row.status != "open" and self._live.full:
             self._refuse_if_full()
         seed = row.seed if request.seed is None else request.seed
-        arena = await self._arenas.playable(row.arena_id)
+        arena = offered(await self._arenas.playable(row.arena_id), row.distractors, seed)
         episode = self._episode(arena, replace(row, seed=seed))
         try:
             await self._start(episode)
@@ -447,7 +453,8 @@ class Envs:
     async def _rebuild(self, env: LiveEnv, row: EnvRow) -> None:
         """The episode from its log; its session is opened, and goes through it all, when it is next needed."""
         lines = await self._repository.log(row.id, row.episode)
-        episode = self._episode(await self._arenas.playable(row.arena_id), row)
+        arena = offered(await self._arenas.playable(row.arena_id), row.distractors, row.seed)
+        episode = self._episode(arena, row)
         for line in lines:
             episode.recall(StepRecord.model_validate_json(line.record), orjson.loads(line.replayed))
         env.episode = episode
@@ -481,7 +488,7 @@ class Envs:
             )
 
     def _view(self, row: EnvRow) -> EnvView:
-        return EnvView(**vars(row), isolation=self._sandbox.tier)
+        return EnvView(**(vars(row) | {"distractors": counts(row.distractors)}), isolation=self._sandbox.tier)
 
 
 def _unknown(env_id: str) -> NotFound:

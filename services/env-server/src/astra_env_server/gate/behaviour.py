@@ -99,9 +99,42 @@ def constant_output(evidence: Evidence) -> list[str]:
     ]
 
 
-def distractors(evidence: Evidence) -> list[str]:
-    """No distractor gives the answer of a sub-task when called with arguments like the golden ones."""
+def golden_row(evidence: Evidence) -> list[str]:
+    """Every tool answers other calls than its golden ones, and otherwise."""
+    return [
+        f"tool {name!r}: it knows its golden calls and nothing else: of {len(evidence.known.get(name, []))} calls with "
+        "other values of its own tables and schema none gave another answer; give it more rows, or compute the answer"
+        for name in evidence.told_apart
+        if not evidence.other_answers(name)
+    ]
+
+
+LEAST_KILLED = 0.5
+"""Share of a tool's mutants that its golden calls must catch. Sound code leaves some alive: a guard may be looser, a
+row may be found by less than all of its keys. Where most live on, the answer does not come from what the code does."""
+
+
+def mutants(evidence: Evidence) -> list[str]:
+    """The golden calls notice when the code that they run is changed."""
     problems = []
+    for name in evidence.told_apart:
+        score = evidence.mutants.get(name)
+        if score is None:
+            problems.append(f"tool {name!r}: its mutants could not be run")
+        elif score.killed < LEAST_KILLED * score.reached:
+            problems.append(
+                f"tool {name!r}: {len(score.survived)} of {score.reached} changes to the code that the golden call "
+                f"runs leave its answer as it is, so it does not come from that code: {'; '.join(score.survived[:4])}"
+            )
+    return problems
+
+
+def distractors(evidence: Evidence) -> list[str]:
+    """No distractor solves a sub-task, or gives its answer when called with arguments like the golden ones."""
+    scorer = Scorer(evidence.spec)
+    for run in [run for runs in evidence.distractors.values() for run in runs]:
+        _score(scorer, run)
+    problems = [f"sub-task {task_id}: a call of a distractor solved it" for task_id in scorer.tally.solved]
     answers = [task for task in evidence.spec.subtasks if not is_trivial(task.answer)]
     for name, runs in evidence.distractors.items():
         if not runs:

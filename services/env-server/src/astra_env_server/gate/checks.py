@@ -11,7 +11,9 @@ from astra_proto.soundness import Check, SoundnessReport
 
 from astra_env_server.arenas.playable import Playable, playable
 from astra_env_server.gate import behaviour, code, leakage, schemas
-from astra_env_server.gate.evidence import Evidence, Limits, TookTooLong, gather
+from astra_env_server.gate.evidence import Evidence, Limits
+from astra_env_server.gate.gathering import TookTooLong, gather
+from astra_env_server.gate.seen import SEEN
 from astra_env_server.sandbox.base import BundleRejected, Sandbox
 
 log = structlog.get_logger()
@@ -35,12 +37,17 @@ RUNNING: Mapping[str, Callable[[Evidence], list[str]]] = {
     "determinism": behaviour.determinism,
     "sensitivity": behaviour.sensitivity,
     "constant_output": behaviour.constant_output,
+    "golden_row": behaviour.golden_row,
+    "mutants": behaviour.mutants,
     "distractors": behaviour.distractors,
     "limits": behaviour.limits,
 }
 """Checks of what the code did when it was run."""
 
 CHECKS = (*READING, *RUNNING)
+
+VERSION = 2
+"""Of the gate, told in each report; see ``SoundnessReport.gate``."""
 
 _MOST_TOLD = 8
 
@@ -68,7 +75,8 @@ async def run(arena_id: str, spec: ArenaSpec, sandbox: Sandbox, limits: Limits) 
         return [Check(name=name, passed=False, detail=f"the code does not import: {error}"[:2_000])], None
     except TookTooLong as error:
         return [Check(name="limits", passed=False, detail=str(error))], None
-    return [_judge(name, check, evidence) for name, check in RUNNING.items()], evidence
+    judged = (_judge(name, check, evidence) for name, check in RUNNING.items())
+    return [check.model_copy(update={"evidence": SEEN[check.name](evidence)[:2_000]}) for check in judged], evidence
 
 
 def verdict(reading: Iterable[Check], running: Iterable[Check], evidence: Evidence | None) -> Verdict:
@@ -79,6 +87,7 @@ def verdict(reading: Iterable[Check], running: Iterable[Check], evidence: Eviden
         sound=sound,
         oracle_reward=behaviour.oracle_reward(evidence) if evidence else 0.0,
         checks=checks,
+        gate=VERSION,
     )
     return Verdict(report, {i: ran.outcome.output for i, ran in evidence.golden.items()} if evidence else {})
 

@@ -1,24 +1,17 @@
-"""What an arena's tools do in the sandbox, gathered once for all checks."""
+"""What an arena's tools did in the sandbox: what the checks of behaviour look at."""
 
-import random
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from astra_proto.arenas import ArenaSpec, ArenaTool, SubTask
+from astra_proto.arenas import ArenaSpec, SubTask
 
-from astra_env_server.arenas.demonstration import layers
-from astra_env_server.arenas.playable import Playable
-from astra_env_server.gate.sampling import Arguments, NoSuchArguments, fits, perturb, resembling, sample
-from astra_env_server.sandbox.base import CallOutcome, Sandbox, Session
-
-SEEDS = (1, 2, 3)
-"""Of the golden run, of its repetition, and of everything else."""
-
-_PERTURBED = 3
-_RANDOM_PER_TOOL = 2
-_RESEMBLING = 8
+from astra_env_server.gate.knowledge import Said, other_answers
+from astra_env_server.gate.literals import same
+from astra_env_server.gate.mutant_runs import Score
+from astra_env_server.gate.sampling import Arguments
+from astra_env_server.sandbox.base import CallOutcome
+from astra_env_server.scoring.matching import holds
 
 
 @dataclass(frozen=True)
@@ -53,11 +46,15 @@ class Evidence:
     perturbed: dict[int, list[Ran]] = field(default_factory=dict)
     random: list[Ran] = field(default_factory=list)
     distractors: dict[str, list[Ran]] = field(default_factory=dict)
+    known: dict[str, list[Ran]] = field(default_factory=dict)
+    """Calls of a tool with values of its own tables, by name."""
+    mutants: dict[str, Score] = field(default_factory=dict)
+    """By tool."""
 
     def everything(self) -> Iterator[Ran]:
         """Every call."""
         yield from (*self.golden.values(), *self.again.values(), *self.random)
-        for runs in (*self.perturbed.values(), *self.distractors.values()):
+        for runs in (*self.perturbed.values(), *self.distractors.values(), *self.known.values()):
             yield from runs
 
     def constant(self, task: SubTask) -> bool:
@@ -65,106 +62,60 @@ class Evidence:
         golden, changed = self.golden[task.id].outcome, self.perturbed[task.id]
         return golden.ok and bool(changed) and all(run.outcome == golden for run in changed)
 
+    @cached_property
+    def by_tool(self) -> dict[str, list[SubTask]]:
+        """The sub-tasks of each tool that has any, by name."""
+        found: dict[str, list[SubTask]] = {}
+        for task in self.spec.subtasks:
+            found.setdefault(task.tool, []).append(task)
+        return found
 
-async def gather(arena: Playable, sandbox: Sandbox, limits: Limits) -> Evidence:
-    """Make the calls. Raises what the sandbox raises when it cannot run them at all."""
-    evidence = Evidence(arena.spec, limits)
-    tasks = [task for layer in layers(arena.spec.subtasks) for task in layer]
-    for seed, runs in ((SEEDS[0], evidence.golden), (SEEDS[1], evidence.again)):
-        caller = _Caller(arena, sandbox, seed, limits)
-        try:
-            for task in tasks:
-                runs[task.id] = await caller.call(task.tool, task.golden_call.arguments)
-        finally:
-            await caller.close()
-    caller = _Caller(arena, sandbox, SEEDS[2], limits)
-    try:
-        await _disturb(arena, evidence, caller)
-    finally:
-        await caller.close()
-    return evidence
+    @cached_property
+    def told_apart(self) -> dict[str, list[SubTask]]:
+        """The same for tools whose golden calls give their answers, each time and in time, and changed ones do not.
 
+        Where they do not, other checks refuse the arena, and what the code knows is not looked at.
+        """
+        return {name: tasks for name, tasks in self.by_tool.items() if all(map(self._told_apart, tasks))}
 
-async def _disturb(arena: Playable, evidence: Evidence, caller: "_Caller") -> None:
-    rng = random.Random(arena.id)
-    spec = arena.spec
-    golden = {tool.name: [t.golden_call.arguments for t in spec.subtasks if t.tool == tool.name] for tool in spec.tools}
-    parameters = {tool.name: tool.parameters for tool in spec.tools}
-    for task in spec.subtasks:
-        chosen = _changed(arena, task, golden[task.tool], parameters[task.tool], rng)
-        evidence.perturbed[task.id] = [await caller.call(task.tool, arguments) for arguments in chosen]
-    for tool in (*spec.tools, *spec.distractors):
-        for _ in range(_RANDOM_PER_TOOL):
-            drawn = _drawn(arena, tool, golden.get(tool.name, []), rng)
-            if drawn is not None:
-                evidence.random.append(await caller.call(tool.name, drawn))
-    for tool in spec.distractors:
-        chosen = _golden_like(arena, tool, rng)
-        evidence.distractors[tool.name] = [await caller.call(tool.name, arguments) for arguments in chosen]
+    def slowest(self, tool: str) -> float:
+        """Seconds that the golden calls of a tool took, at most."""
+        return max(run.seconds for task in self.by_tool[tool] for run in (self.golden[task.id], self.again[task.id]))
 
+    def other_answers(self, tool: str) -> int:
+        """How many distinct answers a tool was seen to give beside the golden ones."""
+        tasks = self.by_tool[tool]
+        golden = [said(self.golden[task.id]) for task in tasks]
+        drawn = [run for run in self.random if run.tool == tool]
+        foreign = [run for task in tasks for run in self.perturbed[task.id]] + drawn
+        asked = [run for run in foreign if not any_alike(run.arguments, [each.arguments for each in golden])]
+        return other_answers(
+            golden,
+            [said(run) for run in self.known.get(tool, []) if run.outcome.ok],
+            [said(run) for run in asked if run.outcome.ok],
+            yes_or_no=any(isinstance(task.answer.value, bool) for task in tasks),
+        )
 
-def _changed(
-    arena: Playable, task: SubTask, golden: list[Arguments], parameters: dict[str, object], rng: random.Random
-) -> list[Arguments]:
-    """The golden calls of the tool's other sub-tasks, then this one's own with everything changed."""
-    own = task.golden_call.arguments
-    chosen = [arguments for arguments in golden if arguments != own][:_PERTURBED]
-    for _ in range(_PERTURBED):
-        try:
-            chosen.append(perturb(own, parameters, arena.schemas[task.tool], rng))
-        except NoSuchArguments:
-            break
-    return _distinct(chosen)
+    def _told_apart(self, task: SubTask) -> bool:
+        golden, again = self.golden[task.id], self.again[task.id]
+        return (
+            golden.outcome.ok
+            and golden.outcome == again.outcome
+            and max(golden.seconds, again.seconds) <= self.limits.call_s / 2
+            and holds(task.answer, golden.outcome.output)
+            and not self.constant(task)
+            and not any(run.outcome.ok and holds(task.answer, run.outcome.output) for run in self.perturbed[task.id])
+        )
 
 
-def _drawn(arena: Playable, tool: ArenaTool, golden: list[Arguments], rng: random.Random) -> Arguments | None:
-    for _ in range(4):
-        try:
-            drawn = sample(tool.parameters, arena.schemas[tool.name], rng)
-        except NoSuchArguments:
-            return None
-        if drawn not in golden:
-            return drawn
-    return None
+def said(run: Ran) -> Said:
+    """What was asked and answered."""
+    return Said(run.arguments, run.outcome.output)
 
 
-def _golden_like(arena: Playable, tool: ArenaTool, rng: random.Random) -> list[Arguments]:
-    schema = arena.schemas[tool.name]
-    made = (resembling(task.golden_call.arguments, tool.parameters, rng) for task in arena.spec.subtasks)
-    chosen = _distinct([arguments for arguments in made if fits(schema, arguments)])[:_RESEMBLING]
-    if not chosen:
-        with suppress(NoSuchArguments):
-            chosen = [sample(tool.parameters, schema, rng)]
-    return chosen
-
-
-def _distinct(found: list[Arguments]) -> list[Arguments]:
-    return [arguments for at, arguments in enumerate(found) if arguments not in found[:at]]
-
-
-class _Caller:
-    """Calls tools in one session, and in a fresh one after a call that ended it."""
-
-    def __init__(self, arena: Playable, sandbox: Sandbox, seed: int, limits: Limits) -> None:
-        self._arena, self._sandbox, self._seed, self._limits = arena, sandbox, seed, limits
-        self._session: Session | None = None
-        self._began = time.monotonic()
-
-    async def call(self, tool: str, arguments: Arguments) -> Ran:
-        """Make one call."""
-        if time.monotonic() - self._began > self._limits.total_s:
-            raise TookTooLong(f"the calls of the gate take longer than {self._limits.total_s:g} s together")
-        if self._session is None or not self._session.alive:
-            await self.close()
-            self._session = await self._sandbox.open(self._arena.bundle, self._seed)
-        began = time.monotonic()
-        outcome = await self._session.call(tool, arguments, self._limits.call_s)
-        return Ran(tool, arguments, outcome, time.monotonic() - began)
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-
-class TookTooLong(Exception):
-    """The arena's calls take more time than the gate gives them."""
+def any_alike(arguments: Arguments, others: list[Arguments]) -> bool:
+    """Whether these arguments are some of the others, but for their spelling."""
+    return any(
+        arguments.keys() == other.keys() and all(same(value, other[name]) for name, value in arguments.items())
+        for other in others
+    )

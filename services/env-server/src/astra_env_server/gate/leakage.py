@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from astra_proto.arenas import Answer, ArenaSpec, ArenaTool
+from astra_proto.messages import FunctionSpec
 
 from astra_env_server.scoring.folding import number_from
 from astra_env_server.scoring.matching import Output
@@ -47,13 +48,20 @@ def leakage(spec: ArenaSpec) -> list[str]:
     return problems
 
 
+def tells_an_answer(spec: ArenaSpec, tool: FunctionSpec) -> bool:
+    """Whether an answer of the arena, other than a digit or a yes, stands in a tool that is to be offered beside it."""
+    texts = [text for _, text in _shown(tool)]
+    asked = [task.answer for task in spec.subtasks if not is_trivial(task.answer)]
+    return any(text.holds(answer) for answer in asked for text in texts)
+
+
 def everything_shown(spec: ArenaSpec) -> str:
     """All the text that an agent is shown before it does anything."""
     tools = [t.spec().model_dump() for t in (*spec.tools, *spec.distractors)]
     return f"{spec.prompt}\n{json.dumps(tools, ensure_ascii=False)}"
 
 
-def _shown(tool: ArenaTool) -> Iterator[tuple[str, Output]]:
+def _shown(tool: ArenaTool | FunctionSpec) -> Iterator[tuple[str, Output]]:
     yield "name", Output(_JOINTS.sub(" ", tool.name) + " ")
     yield "description", Output(tool.description + " ")
     for text in _texts(tool.parameters):

@@ -30,7 +30,7 @@ def schemas(spec: ArenaSpec) -> list[str]:
     problems = []
     broken = set()
     for tool in (*spec.tools, *spec.distractors):
-        if fault := _fault(canonical_json(tool.parameters)):
+        if fault := schema_fault(canonical_json(tool.parameters)):
             broken.add(tool.name)
             problems.append(f"tool {tool.name!r}: parameters {fault}")
     fitted = {t.name: ArgumentSchema(t.parameters) for t in spec.tools if t.name not in broken}
@@ -44,7 +44,8 @@ def schemas(spec: ArenaSpec) -> list[str]:
 
 
 @lru_cache(maxsize=4_096)  # the same distractors come again and again
-def _fault(text: str) -> str | None:
+def schema_fault(text: str) -> str | None:
+    """What is wrong with the schema of a tool's parameters, given as canonical JSON; None if nothing is."""
     parameters = json.loads(text)
     try:
         Draft202012Validator.check_schema(parameters)

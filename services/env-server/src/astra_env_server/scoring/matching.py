@@ -2,6 +2,8 @@
 
 * number: a number of the output, within the tolerance; ``1,234.50`` is read; so is a text that is a number as a whole
 * text: a run of whole tokens in a text of the output, folded (width, case, dashes, white space)
+* a text that is a day: this day in whatever way it is written, ``March 1, 2024`` for ``2024-03-01``
+* a text that is a number with a unit: a number of the output within the tolerance that has the same unit, as a text
 * true and false: such a value, or the word
 * list: a list of the output that holds these elements one to one, in any order; or one text, itself in no list, that
   holds them all
@@ -10,6 +12,7 @@
 An output that is JSON is read as JSON: its values are looked at, its keys are not.
 """
 
+import datetime as dt
 import json
 import re
 from collections.abc import Iterator
@@ -19,7 +22,8 @@ from functools import cached_property
 from astra_proto.arenas import Answer
 from pydantic import JsonValue
 
-from astra_env_server.scoring.folding import fold, is_word, number_from, numbers_in
+from astra_env_server.scoring.dates import date_from, dates_in
+from astra_env_server.scoring.folding import fold, is_word, number_from, numbers_in, quantities_in, quantity_from
 
 _TOKEN_END = re.compile(r"[\W\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0010ffff]")
 
@@ -42,6 +46,11 @@ class Text:
     def numbers(self) -> list[Decimal]:
         """The numbers in it."""
         return list(numbers_in(self.folded))
+
+    @cached_property
+    def dates(self) -> set[dt.date]:
+        """The days in it."""
+        return set(dates_in(self.folded))
 
 
 class Output:
@@ -117,8 +126,18 @@ def _holds(value: JsonValue, tolerance: Decimal, node: object) -> bool:
     number = number_from(value) if isinstance(value, str) else None if value is None else Decimal(repr(value))
     if number is not None:
         return any(_near(number, found, tolerance) for leaf in _nodes(node) for found in _numbers(leaf))
-    needle = fold(value) if isinstance(value, str) else ""
-    return bool(needle) and any(_says(leaf, needle) for leaf in _nodes(node))
+    return isinstance(value, str) and _holds_text(value, tolerance, node)
+
+
+def _holds_text(value: str, tolerance: Decimal, node: object) -> bool:
+    texts = [leaf for leaf in _nodes(node) if isinstance(leaf, Text)]
+    if (day := date_from(value)) is not None:
+        return any(day in text.dates for text in texts)
+    if (quantity := quantity_from(value)) is not None:
+        number, unit = quantity
+        return any(_near(number, found, tolerance) for text in texts for found in quantities_in(text.folded, unit))
+    needle = fold(value)
+    return bool(needle) and any(_says(text, needle) for text in texts)
 
 
 def _numbers(leaf: object) -> list[Decimal]:

@@ -1,0 +1,83 @@
+"""Does a tool know more than the golden row? Code that answers the golden call and nothing else teaches nothing.
+
+An answer counts if it is none of the golden ones, says something, and is not what the tool says to whoever asks for
+something it does not know. What a tool repeats of its arguments is not looked at.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from astra_env_server.gate.sampling import Arguments
+from astra_env_server.scoring.folding import fold
+
+_FAILURES = ("error", "errors")
+_SUCCESSES = ("ok", "success", "found")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a tool said to these arguments."""
+
+    arguments: Arguments
+    output: str
+
+
+def other_answers(golden: Sequence[Said], known: Iterable[Said], foreign: Iterable[Said], *, yes_or_no: bool) -> int:
+    """How many distinct answers a tool gives beside those of its golden calls.
+
+    ``known`` are asked of values that the tool may be expected to know, ``foreign`` of made up ones. What two of these
+    get alike is what strangers get, unless the tool answers yes or no only.
+    """
+    own = {masked(said) for said in golden}
+    strangers: dict[str, int] = defaultdict(int)
+    others = set()
+    for said in foreign:
+        strangers[masked(said)] += 1
+        others.add(masked(said))
+    others |= {masked(said) for said in known}
+    refusal = set() if yes_or_no else {text for text, times in strangers.items() if times > 1}
+    return len({text for text in others - own - refusal if says_something(text)})
+
+
+def masked(said: Said) -> str:
+    """The output, folded, without what it repeats of the arguments."""
+    text = fold(said.output)
+    for value in sorted({fold(value) for value in _scalars(said.arguments)}, key=len, reverse=True):
+        if value:
+            text = re.sub(rf"(?<![\w.]){re.escape(value)}(?![\w])", "\N{WHITE SQUARE}", text)
+    return text
+
+
+def says_something(text: str) -> bool:
+    """Whether an output is more than nothing, or word of a failure."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return bool(text) and not text.startswith("error")
+    if isinstance(value, dict) and (
+        any(value.get(key) for key in _FAILURES) or any(value.get(key) is False for key in _SUCCESSES)
+    ):
+        return False
+    return any(leaf is not None and leaf != "" for leaf in _leaves(value))
+
+
+def _scalars(value: JsonValue) -> Iterator[str]:
+    for leaf in _leaves(value):
+        if isinstance(leaf, str):
+            yield leaf
+        elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
+            yield json.dumps(leaf)
+
+
+def _leaves(value: JsonValue) -> Iterator[JsonValue]:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    if children is None:
+        yield value
+    else:
+        for child in children:
+            yield from _leaves(child)

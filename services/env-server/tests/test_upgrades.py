@@ -1,0 +1,44 @@
+"""A database of an earlier version is brought up to date, and what it holds is kept."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import astra_env_server
+import pytest
+from alembic import command
+from alembic.config import Config
+from astra_service.database import Database
+from sqlalchemy import Connection, text
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+
+def _go_back(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(astra_env_server.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = "astra_env_server_version"
+    command.downgrade(config, revision)
+
+
+async def test_arenas_of_an_earlier_version_are_listed_by_their_shape(
+    serve: Any, library: Json, empty_database: str
+) -> None:
+    async with serve(database_url=empty_database) as server:
+        published = (await server.post("/arenas", json=library)).json()
+    database = Database(empty_database)
+    async with database.engine.begin() as connection:
+        view = json.loads((await connection.execute(text("SELECT view FROM env_server_arenas"))).scalar_one())
+        del view["hops"]
+        await connection.execute(text("UPDATE env_server_arenas SET view = :view"), {"view": json.dumps(view)})
+        await connection.run_sync(_go_back, "0004")
+    await database.close()
+    async with serve(database_url=empty_database) as server:
+        (arena,) = (await server.get("/arenas", params={"topology": "multi_hop", "min_hops": 2})).json()["items"]
+        assert (arena["id"], arena["hops"]) == (published["id"], 2)
+        assert arena["tools"] == view["tools"]
+        assert (await server.get("/arenas", params={"max_hops": 1})).json()["items"] == []
+        assert not (await server.post("/arenas", json=library)).json()["created"]
