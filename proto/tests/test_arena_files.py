@@ -10,7 +10,7 @@ from astra_proto.arena_files import MAX_BYTES, ArenaFile, is_arena_file, read_ar
 from astra_proto.arenas import Arena, ArenaSpec
 from astra_proto.errors import AstraError, EditedFile, Invalid, Malformed, NewerFile, TooLarge
 from astra_proto.soundness import Check, SoundnessReport
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 LIBRARY = Path(__file__).parents[2] / "services" / "env-server" / "examples" / "library.json"
@@ -83,6 +83,7 @@ def test_each_fault_has_its_name(raw: bytes, error: type[AstraError]) -> None:
     assert type(caught.value) is error
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 4_000))
 def test_damage_never_passes(damage: bytes, at: int) -> None:
     spec = ArenaSpec.model_validate_json(LIBRARY.read_text())

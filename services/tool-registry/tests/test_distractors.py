@@ -8,7 +8,7 @@ from astra_proto.distractors import Band, BandCounts
 from astra_proto.messages import FunctionSpec
 from astra_tool_registry.distractors.bands import HIGH, LOW, Candidate, by_band, draw, same_domain
 from astra_tool_registry.distractors.similarity import cosine, vectors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -87,6 +87,7 @@ def test_names_of_domains(one: str, other: str, same: bool) -> None:
 words = st.text("abcdefg _", min_size=0, max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(tool, words, words), min_size=2, max_size=6))
 def test_likeness_is_of_one_kind(tools: list[FunctionSpec]) -> None:
     found = vectors(tools)
@@ -97,6 +98,7 @@ def test_likeness_is_of_one_kind(tools: list[FunctionSpec]) -> None:
             assert cosine(one, other) == pytest.approx(cosine(other, one))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.integers(0, 2**31 - 1))
 def test_what_is_drawn_is_what_was_asked_for_and_the_same_again(high: int, medium: int, low: int, seed: int) -> None:
     bands = by_band(ARENA, "library", [], POOL)

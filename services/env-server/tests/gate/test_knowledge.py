@@ -107,6 +107,19 @@ def test_without_a_mutant_the_code_does_what_it_did() -> None:
         run(10**6, item="b", n=0)
 
 
+def test_what_stands_in_a_formatted_text_is_mutated_and_is_written_as_it_was() -> None:
+    code = 'def f(n, unit="kg"):\n    return f"{n * 2:>6.1f} {unit!r:{n}} {{x}} {n}"'
+    mutated = mutate("f", code)
+    module: dict[str, Any] = {}
+    exec(mutated.code, module)
+    arguments = {"n": 7}
+    wanted = f"{7 * 2:>6.1f} {'kg'!r:7} {{x}} 7"
+    assert module[mutated.name](10**6, arguments) == wanted
+    reached = module[mutated.name](-1, arguments)
+    assert len(reached) >= 5
+    assert all(module[mutated.name](number, arguments) != wanted for number in reached)
+
+
 def test_each_mutant_that_is_reached_is_one_change_and_most_are_seen() -> None:
     mutated = mutate("price", CODE)
     reached = run(-1, item="a", n=4)
@@ -128,6 +141,7 @@ def test_each_mutant_that_is_reached_is_one_change_and_most_are_seen() -> None:
 @pytest.mark.parametrize(
     "code",
     [
+        'def f(x):\n  return f\'{x["a"]!r:>{x + 1}} {{}} {x}\' + f"{x:.2f}"',
         "def f(x):\n  return [y for y in x if (z := y) > 1 and z != 3]",
         "def f(x):\n  return (lambda a, b=2: a[b:] + x)(x)",
         "class A:\n  n: int = 3\n  def get(self, x): return self.n + x\ndef f(x):\n  return A().get(x)",

@@ -113,6 +113,9 @@ LEAST_KILLED = 0.5
 """Share of a tool's mutants that its golden calls must catch. Sound code leaves some alive: a guard may be looser, a
 row may be found by less than all of its keys. Where most live on, the answer does not come from what the code does."""
 
+FEWEST_MUTANTS = 3
+"""Of fewer nothing is concluded: the one that lives on may well be a guard."""
+
 
 def mutants(evidence: Evidence) -> list[str]:
     """The golden calls notice when the code that they run is changed."""
@@ -121,7 +124,7 @@ def mutants(evidence: Evidence) -> list[str]:
         score = evidence.mutants.get(name)
         if score is None:
             problems.append(f"tool {name!r}: its mutants could not be run")
-        elif score.killed < LEAST_KILLED * score.reached:
+        elif score.reached >= FEWEST_MUTANTS and score.killed < LEAST_KILLED * score.reached:
             problems.append(
                 f"tool {name!r}: {len(score.survived)} of {score.reached} changes to the code that the golden call "
                 f"runs leave its answer as it is, so it does not come from that code: {'; '.join(score.survived[:4])}"

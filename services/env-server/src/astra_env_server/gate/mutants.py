@@ -31,6 +31,8 @@ def _astra_turned(number, value):
     return not value if _astra_at(number) else value
 def _astra_binary(number, name, left, right):
     return (_astra_other[name] if _astra_at(number) else getattr(_astra_operator, name))(left, right)
+def _astra_text(value, conversion, spec, write=format, ways={115: str, 114: repr, 97: ascii}):
+    return write(ways[conversion](value) if conversion in ways else value, spec)
 def _astra_changed(number, value):
     if not _astra_at(number):
         return value
@@ -202,7 +204,19 @@ class _Seeder(ast.NodeTransformer):
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        return node
+        if not self._parameters:
+            return node
+        # As calls: what is put into the braces may need quotes, which they could not hold.
+        parts: list[ast.expr] = []
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                spec = self.visit(part.format_spec) if part.format_spec is not None else ast.Constant("")
+                arguments = [self.visit(part.value), ast.Constant(part.conversion), spec]
+                parts.append(ast.Call(ast.Name("_astra_text", ast.Load()), arguments, []))
+            else:
+                parts.append(part)
+        joined = ast.Attribute(ast.Constant(""), "join", ast.Load())
+        return ast.Call(joined, [ast.List(parts, ast.Load())], [])
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return node
