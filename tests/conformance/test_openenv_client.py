@@ -90,7 +90,7 @@ def test_a_full_server_and_a_token(tmp_path: Path, ask: Ask, monkeypatch: pytest
         arena_id = httpx2.post(f"{url}/arenas", json=spec, headers=headers, timeout=60).json()["id"]
         told = ask("openenv_episode.py", f"{url}/arenas/{arena_id}", "with_token", "s3cret")
         assert told["reward"] > 0
-        assert "403" in told["refused"]
+        assert "401" in told["refused"]
         httpx2.post(f"{url}/envs", json={"arena_id": arena_id}, headers=headers).raise_for_status()
         told = ask("openenv_episode.py", f"{url}/arenas/{arena_id}", "with_token_full", "s3cret")
         assert "CAPACITY_REACHED" in told["refused"]
