@@ -26,7 +26,7 @@ class Server(httpx2.AsyncClient):
     """A client of one server, and a way to what that server holds."""
 
     def __init__(self, app: Any) -> None:
-        super().__init__(transport=httpx2.ASGITransport(app=app), base_url="http://test", timeout=60)
+        super().__init__(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1", timeout=60)
         self.app = app
 
     @property
