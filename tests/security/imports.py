@@ -29,11 +29,11 @@ IMPORTS = {
     "import_exits": "import os\nos._exit(0)",
     "import_crashes": "import ctypes\nctypes.string_at(0)",
     "import_forges": (
-        "import os, time\nfor d in range(3, 64):\n    try: os.write(d, b'\\0\\0\\0\\x0c{\"ok\": true}')\n"
+        "import os, time\nfor d in range(3, 4096):\n    try: os.write(d, b'\\0\\0\\0\\x0c{\"ok\": true}')\n"
         "    except OSError: pass\ntime.sleep(999)"
     ),
     "import_floods_the_wire": (
-        "import os\nfor d in range(3, 64):\n    try: os.write(d, b'\\xff' * 4096)\n    except OSError: pass"
+        "import os\nfor d in range(3, 4096):\n    try: os.write(d, b'\\xff' * 4096)\n    except OSError: pass"
     ),
     "import_eats_memory": "x = [bytearray(1 << 24) for _ in range(999)]",
     "import_never_ends": "while True:\n    try:\n        while True: pass\n    except BaseException: pass",

@@ -108,7 +108,7 @@ async def test_a_tool_that_runs_too_long_is_killed(sandbox: Sandbox, body: str) 
     [
         ("import os\nos._exit(0)", ""),
         ("import ctypes\nctypes.string_at(0)", " (SIGSEGV)"),
-        ("import os\nos.closerange(3, 64)\n__import__('time').sleep(999)", ""),
+        ("import os\nos.closerange(3, 4096)\n__import__('time').sleep(999)", ""),
     ],
 )
 async def test_a_tool_that_ends_its_process(sandbox: Sandbox, body: str, how: str) -> None:

@@ -266,7 +266,7 @@ async def test_an_import_that_takes_the_zygote_over_is_a_typed_failure(sandbox: 
     code = """
         import os, time
         def speak():
-            for fd in range(3, 64):
+            for fd in range(3, 4096):
                 try: os.write(fd, b"\\0\\0\\0\\x0c" + b'{"ok": true}')
                 except OSError: pass
         speak()

@@ -109,7 +109,7 @@ async def test_a_standard_library_module_can_be_imported_late(sandbox: Sandbox) 
             ErrorClass.TIMEOUT,
         ),
         (
-            "import os\nfor fd in range(3, 64):\n try: os.write(fd, b'\\xff' * 99)\n except OSError: pass",
+            "import os\nfor fd in range(3, 4096):\n try: os.write(fd, b'\\xff' * 99)\n except OSError: pass",
             None,
             "wire",
             "tool",
