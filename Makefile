@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ASTRA := .venv/bin/astra
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile -m "not compose and not slow and not docker"
 # What touches a database or Redis: once more, on the real ones.
-STORED := libs $(wildcard services/*/tests/test_*.py)
+STORED := libs $(wildcard $(addsuffix /tests/test_*.py, services/tool-registry services/synth-worker services/env-server))
 MEMBERS := $(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
 
 .PHONY: help setup demo test check fmt specs pins bench attack chaos soak e2e up down clean
