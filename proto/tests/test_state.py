@@ -2,13 +2,15 @@
 
 import contextlib
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from astra_proto.arena_files import ArenaFile, read_arena_file
 from astra_proto.arenas import Arena, ArenaSpec
-from astra_proto.errors import NewerFile
+from astra_proto.errors import Invalid, NewerFile
+from astra_proto.ids import canonical_json
 from astra_proto.soundness import SoundnessReport
 from astra_proto.state import MAX_STATE_BYTES, NotThere, pointer_tokens, read_state, state_json, value_at
 from astra_proto.traces import QATrace
@@ -47,6 +49,17 @@ def test_a_stateful_arena_travels_in_a_file_that_older_versions_call_newer() -> 
     assert (read.schema_version, read.id, read.spec.state) == (2, spec.id(), {"rooms": {"101": "free"}})
     with pytest.raises(NewerFile):
         read_arena_file(text.replace(b'"schema_version": 2', b'"schema_version": 3', 1))
+
+
+@pytest.mark.parametrize("claimed", [1, None])
+def test_a_file_that_carries_a_state_and_claims_the_version_before_is_refused(claimed: int | None) -> None:
+    spec = library(state={"rooms": {"101": "free"}})
+    body = json.loads(ArenaFile.of(Arena(id=spec.id(), spec=spec, soundness=REPORT)).text())
+    del body["sha256"], body["schema_version"]
+    body |= {} if claimed is None else {"schema_version": claimed}
+    forged = body | {"sha256": sha256(canonical_json(body).encode()).hexdigest()}
+    with pytest.raises(Invalid, match=r"schema_version: 1 cannot carry a state, and spec.state has one: write 2"):
+        read_arena_file(json.dumps(forged).encode())
 
 
 DEEP: dict[str, Any] = {}

@@ -65,6 +65,11 @@ def read_arena_file(raw: bytes) -> ArenaFile:
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:5])
         raise Invalid(told) from None
+    if read.schema_version == 1 and read.spec.state is not None:
+        raise Invalid(
+            f"schema_version: 1 cannot carry a state, and spec.state has one: write {VERSION}, as `astra arena export` "
+            "does, or leave the state out"
+        )
     if read.id != (found := read.spec.id()):
         raise EditedFile(f"id: the content is that of {found}, the file says {read.id}: it was edited")
     return read
