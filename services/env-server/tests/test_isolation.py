@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from astra_proto.errors import WeakIsolation, from_body
 from astra_proto.tiers import Isolation
+from astra_service.starting import CannotStart
 
 pytestmark = pytest.mark.anyio
 
@@ -52,3 +53,9 @@ async def test_an_env_that_meets_a_weaker_server_later_does_not_run_there(
         assert statuses == [422, 200, 200]
         refused = await weak.post(f"/envs/{envs[0]}/reset", json={})
         assert (refused.status_code, refused.json()["error"]) == (422, "WeakIsolation")
+
+
+async def test_a_tier_that_does_not_work_here_keeps_the_server_from_starting(serve: Any) -> None:
+    with pytest.raises(CannotStart, match=r"docker: .*ASTRA_ENV_SERVER_ISOLATION"):
+        async with serve(isolation="docker", docker_image="astra-none:0"):
+            pass

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from astra_service import logs, tracing
 from astra_service.settings import ServiceSettings
 from astra_service.sockets import WebSockets
+from astra_service.starting import Starting, misspelt, read_settings
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -37,7 +38,7 @@ def service_command(
         port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     ) -> None:
         given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
-        run(settings_class.model_validate(given) if given else settings_class(), create_app)
+        run(read_settings(settings_class, given), create_app)
 
     @cli.callback()
     def main() -> None:
@@ -47,13 +48,19 @@ def service_command(
 
 
 def run(settings: S, create_app: Callable[[S], FastAPI]) -> None:
-    """Serve the application with uvicorn until SIGINT or SIGTERM."""
+    """Serve the application with uvicorn until SIGINT or SIGTERM. Exits with a sentence when it cannot start."""
     settings.refuse_if_exposed()
-    settings.prepare_storage()
+    try:
+        settings.prepare_storage()
+    except OSError as error:
+        raise SystemExit(f"cannot start: the folder of the database cannot be made: {error}") from None
     app = create_app(settings)
+    starting = Starting(app, settings.database_url)
     tracing.configure(app.title, settings.otel_endpoint, settings.otel_ratio)
     logs.configure(settings.log_format, settings.log_level, app.title)
-    listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    for name, meant in misspelt(type(settings), os.environ).items():
+        structlog.get_logger().warning("settings.unknown", name=name, meant=meant)
+    listener = _listener(settings)
     structlog.get_logger().info(
         "service.listening", host=settings.host, port=listener.getsockname()[1], pid=os.getpid()
     )
@@ -71,4 +78,20 @@ def run(settings: S, create_app: Callable[[S], FastAPI]) -> None:
     )
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look at it again in the middle of a request
-    uvicorn.Server(config).run(sockets=[listener])
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except SystemExit:
+        if starting.why is None:
+            raise
+        raise SystemExit(f"cannot start: {starting.why}") from None
+
+
+def _listener(settings: ServiceSettings) -> socket.socket:
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=2048)
+    except OSError as error:
+        prefix = settings.model_config.get("env_prefix", "")
+        raise SystemExit(
+            f"cannot start: no listening on {settings.host} port {settings.port}: {error.strerror or error}. "
+            f"Choose another with --port or {prefix}PORT; 0 takes a free one."
+        ) from None

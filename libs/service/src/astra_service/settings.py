@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from astra_service.hosts import is_loopback
@@ -43,6 +43,13 @@ class ServiceSettings(BaseSettings):
     max_body_bytes: int = Field(default=4 * 2**20, ge=1_024)
     """Largest request body, in bytes."""
 
+    @field_validator("database_url")
+    @classmethod
+    def _has_a_driver_of_ours(cls, url: str) -> str:
+        if not url.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite://")):
+            raise ValueError("write it as postgresql+asyncpg://USER:PASSWORD@HOST/NAME or sqlite+aiosqlite:///FILE")
+        return url
+
     def token(self) -> str | None:
         """The token in clear, or none."""
         return self.api_token.get_secret_value() if self.api_token else None
@@ -65,6 +72,7 @@ class ServiceSettings(BaseSettings):
             )
 
     def prepare_storage(self) -> None:
-        """Make the folder of a SQLite database, so that a first start needs no preparation."""
-        if self.database_url.startswith("sqlite") and ":memory:" not in self.database_url:
-            Path(self.database_url.split(":///", 1)[1]).parent.mkdir(parents=True, exist_ok=True)
+        """Make the folder of a SQLite database, so that a first start needs no preparation. Raises OSError."""
+        _, file, path = self.database_url.partition(":///")
+        if self.database_url.startswith("sqlite") and file and ":memory:" not in path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)

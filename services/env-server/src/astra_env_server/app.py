@@ -10,6 +10,7 @@ from astra_service.bus import open_bus
 from astra_service.client import ApiClient
 from astra_service.database import Database
 from astra_service.links import document_links
+from astra_service.starting import CannotStart
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
@@ -40,7 +41,7 @@ from astra_env_server.readiness import NeighbourCheck, SandboxCheck
 from astra_env_server.resources import Resources
 from astra_env_server.routing.middleware import Router
 from astra_env_server.routing.opening import open_routing, own_address
-from astra_env_server.sandbox.base import Limits
+from astra_env_server.sandbox.base import Limits, NoIsolation
 from astra_env_server.sandbox.containers import ContainerOptions
 from astra_env_server.sandbox.opening import Options, open_sandbox
 from astra_env_server.sandbox.pool import PoolSize
@@ -109,7 +110,12 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
     await database.migrate("astra_env_server", metadata)
     bus = open_bus(settings.redis_url)
     stack.push_async_callback(bus.close)
-    sandbox = await open_sandbox(settings.isolation, sandbox_options(settings))
+    try:
+        sandbox = await open_sandbox(settings.isolation, sandbox_options(settings))
+    except NoIsolation as error:
+        raise CannotStart(
+            f"{error}. ASTRA_ENV_SERVER_ISOLATION chooses the tier; `astra-env-server tiers` says which work here."
+        ) from error
     stack.push_async_callback(sandbox.close)
 
     def now() -> datetime:
