@@ -46,7 +46,8 @@ async def train(clients: Clients, ask: CreateRun, bar: Bar) -> Trained:
     except asyncio.CancelledError:
         # Services that are not ours would train on. A stopped run keeps its checkpoint; its key takes it up again.
         with suppress(AstraError, TimeoutError):
-            await asyncio.wait_for(clients.trainer.post(f"/runs/{run.id}/stop", None, Run), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await clients.trainer.post(f"/runs/{run.id}/stop", None, Run)
         raise
     if run.status is not RunStatus.DONE:
         raise AstraError(

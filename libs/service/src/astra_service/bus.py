@@ -42,7 +42,8 @@ class LocalBus:
         waiter = asyncio.Event()
         self._waiting[topic].add(waiter)
         try:
-            await asyncio.wait_for(waiter.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await waiter.wait()
         except TimeoutError:
             return False
         finally:

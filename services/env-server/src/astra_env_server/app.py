@@ -11,6 +11,7 @@ from astra_service.client import ApiClient
 from astra_service.database import Database
 from astra_service.links import document_links
 from astra_service.starting import CannotStart
+from astra_service.tasks import end
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
@@ -164,7 +165,7 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
     await stack.enter_async_context(model_context.running())
     app.state.resources = Resources(arenas, envs, code_runs, Keys(keys, guard, now), model_context)
     reaper = asyncio.create_task(reap_forever(envs.keeper, settings.reaper_period_s))
-    stack.callback(reaper.cancel)
+    stack.push_async_callback(end, reaper)
     asked: dict[str, Check] = {"database": database.ping, "sandbox": SandboxCheck(sandbox)}
     if settings.redis_url:
         asked["redis"] = bus.ping

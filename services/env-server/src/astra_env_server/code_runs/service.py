@@ -7,6 +7,7 @@ from astra_proto.code_runs import CallResult, RunCode, RunCodeReply
 from astra_proto.envs import ErrorClass
 from astra_proto.errors import CapacityReached, Unavailable
 from astra_proto.state import state_json
+from astra_service.syntax import parse
 from pydantic import JsonValue
 
 from astra_env_server.arenas.arguments import BadArguments, read_arguments
@@ -37,7 +38,7 @@ class CodeRuns:
         With a state every function takes it, and a fresh session goes on with what the calls so far made of it.
         """
         try:
-            defined = {n.name for n in ast.parse(request.code).body if isinstance(n, ast.FunctionDef)}
+            defined = {n.name for n in parse(request.code).body if isinstance(n, ast.FunctionDef)}
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return _all_failed(request, f"the code does not parse: {error}")
         wanted = sorted({call.name for call in request.calls} & defined)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from astra_proto.arenas import ArenaSpec, ArenaTool
+from astra_service.syntax import parse
 
 from astra_env_server.gate.dependence import ignores_parameters
 from astra_env_server.gate.state import PARAMETER, changes_something
@@ -37,7 +38,7 @@ def constant_code(spec: ArenaSpec) -> list[str]:
 def _parsed(tool: ArenaTool) -> ast.Module | str:
     """The code's tree, or what is wrong with it."""
     try:
-        return ast.parse(tool.code)
+        return parse(tool.code)
     except SyntaxError as error:
         return f"does not parse: {error.msg} (line {error.lineno})"
     except (ValueError, RecursionError, MemoryError) as error:

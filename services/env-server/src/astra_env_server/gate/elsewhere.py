@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 
 from astra_proto.arenas import ArenaTool
+from astra_service.syntax import parse
 
 NAME = "astra_elsewhere"
 """The function that calls a twin: ``(place, tool, arguments)``, after the state where there is one."""
@@ -139,7 +140,7 @@ def twins(tools: Iterable[ArenaTool], *, stateful: bool) -> str:
 
 
 def _with_own_sets(code: str) -> str:
-    tree = ast.parse(code)
+    tree = parse(code)
     if not any(isinstance(node, ast.Set | ast.SetComp) for node in ast.walk(tree)):
         return code
     return ast.unparse(ast.fix_missing_locations(_Sets().visit(tree)))

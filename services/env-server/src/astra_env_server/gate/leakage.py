@@ -8,6 +8,7 @@ from typing import Any
 
 from astra_proto.arenas import Answer, ArenaSpec, ArenaTool
 from astra_proto.messages import FunctionSpec
+from astra_service.syntax import parse
 
 from astra_env_server.gate.names import words
 from astra_env_server.scoring.folding import number_from
@@ -107,7 +108,7 @@ def _texts(schema: Any) -> Iterator[str]:
 def _docstrings(code: str) -> Iterator[str]:
     """Of the module and of what it defines."""
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):

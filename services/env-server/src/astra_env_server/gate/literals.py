@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from astra_service.syntax import parse
 from pydantic import JsonValue
 
 from astra_env_server.gate.sampling import Arguments
@@ -22,7 +23,7 @@ class Literals:
     """The tables and the loose values of a tool's code."""
 
     def __init__(self, code: str) -> None:
-        tree = ast.parse(code)
+        tree = parse(code)
         self._groups: list[list[Row]] = []
         self._loose: list[Scalar] = []
         for read, node in enumerate(ast.walk(tree)):

@@ -14,6 +14,8 @@ import ast
 import math
 from dataclasses import dataclass
 
+from astra_service.syntax import parse
+
 SUFFIX = "__mutants"
 """Behind a tool's name: the function that runs its mutants."""
 
@@ -114,14 +116,14 @@ class Score:
 
 def mutate(name: str, code: str, *, stateful: bool = False) -> Mutated:
     """All mutants of a tool, none if there is nothing to mutate. Raises what parsing raises."""
-    tree = ast.parse(code)
+    tree = parse(code)
     seeder = _Seeder()
     tree = seeder.visit(tree)
     # Imports from the future must stay first.
     first = next((at for at, node in enumerate(tree.body) if not _opens(node)), len(tree.body))
-    tree.body[first:first] = ast.parse(_PRELUDE).body
+    tree.body[first:first] = parse(_PRELUDE).body
     state = "state, " if stateful else ""
-    tree.body += ast.parse(_RUN.format(run=name + SUFFIX, name=name, state=state)).body
+    tree.body += parse(_RUN.format(run=name + SUFFIX, name=name, state=state)).body
     return Mutated(name + SUFFIX, ast.unparse(ast.fix_missing_locations(tree)), seeder.places)
 
 

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from astra_proto.arenas import ArenaSpec, ArenaTool
+from astra_service.syntax import parse
 
 from astra_env_server.gate.names import aliases, dotted, imported, mentioned, words
 
@@ -67,7 +68,7 @@ def reach(spec: ArenaSpec) -> list[str]:
 def _trees(spec: ArenaSpec) -> Iterator[tuple[ArenaTool, ast.Module]]:
     for tool in (*spec.tools, *spec.distractors):
         try:
-            yield tool, ast.parse(tool.code)
+            yield tool, parse(tool.code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue  # told by the check of the code
 

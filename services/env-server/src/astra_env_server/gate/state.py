@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from astra_proto.arenas import ArenaSpec, ArenaTool, SubTask
 from astra_proto.state import state_json
+from astra_service.syntax import parse
 from pydantic import JsonValue
 
 from astra_env_server.sandbox.base import CallOutcome
@@ -65,7 +66,7 @@ def uses(evidence: "Evidence", task: SubTask) -> bool:
 
 def reads_state(tool: ArenaTool) -> bool:
     """Whether the code of a tool so much as looks at its state."""
-    functions = [n for n in ast.parse(tool.code).body if isinstance(n, ast.FunctionDef) and n.name == tool.name]
+    functions = [n for n in parse(tool.code).body if isinstance(n, ast.FunctionDef) and n.name == tool.name]
     return any(isinstance(n, ast.Name) and n.id == PARAMETER for n in ast.walk(functions[-1])) if functions else False
 
 

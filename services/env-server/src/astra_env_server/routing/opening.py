@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from astra_service.tasks import end
 from prometheus_client import Counter
 
 from astra_env_server.envs.keeper import Keeper
@@ -28,7 +29,6 @@ async def open_routing(redis_url: str, address: str, keeper: Keeper, forwarded: 
     try:
         yield replica
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        await end(beating)
         await directory.leave()
         await forwarder.close()

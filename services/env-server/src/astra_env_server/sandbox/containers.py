@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from astra_service.tasks import end
+
 from astra_env_server.sandbox.base import Limits, NoIsolation, SandboxLost
 from astra_env_server.sandbox.engine import Engine, EngineError
 from astra_env_server.sandbox.rendezvous import CODE, SharedFolder
@@ -76,8 +78,7 @@ class ContainerLaunch:
 
     async def close(self) -> None:
         """Leave no folder and no connection behind; every runner has ended."""
-        self._reaper.cancel()
-        await asyncio.gather(self._reaper, return_exceptions=True)
+        await end(self._reaper)
         self._shared.remove()
         await self._engine.close()
 

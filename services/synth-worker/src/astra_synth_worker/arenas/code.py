@@ -7,6 +7,7 @@ import tokenize
 from collections.abc import Sequence
 from functools import lru_cache
 
+from astra_service.syntax import parse
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from astra_synth_worker.arenas.document import DocumentReply
@@ -52,7 +53,7 @@ def accept_code(reply: CodeReply, document: DocumentReply, answers: Sequence[Jso
 @lru_cache(maxsize=256)
 def _parsed(code: str) -> ast.Module:
     """The code's tree, which no one may change."""
-    return ast.parse(code)
+    return parse(code)
 
 
 def _signature_problem(tree: ast.Module, document: DocumentReply, stateful: bool) -> tuple[str, str] | None:
@@ -152,7 +153,7 @@ def operators(code: str) -> frozenset[str]:
 
 def without_data(code: str) -> str:
     """The code with every literal value and every display of literals taken out: its logic."""
-    return ast.dump(_WithoutData().visit(ast.parse(code)))
+    return ast.dump(_WithoutData().visit(parse(code)))
 
 
 _CHOOSING = {"min", "max", "sum", "sorted", "abs", "round", "len", "divmod", "pow"}

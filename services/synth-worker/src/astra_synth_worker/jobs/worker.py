@@ -13,6 +13,7 @@ from astra_proto.jobs import JobPayload, JobStatus
 from astra_service.bus import Bus
 from astra_service.client import ApiClient
 from astra_service.database import Database
+from astra_service.tasks import end
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -100,9 +101,7 @@ class Worker:
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await end(*waits)
 
     async def _hold(self, held: Claim) -> None:
         """Work on the job with its lease renewed beside it, and write down how it ended."""
@@ -123,7 +122,7 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 keeper = group.create_task(self._keep(held))
                 ending, stages = await self._work(held)
-                keeper.cancel()
+                await end(keeper)
             await self._end(held, ending, stages)
         except* LeaseLost:
             log.warning("job.lease_lost")

@@ -139,7 +139,8 @@ async def _read_messages(wire: Wire, out: MemoryObjectSendStream[SessionMessage 
         pass  # the session has gone first
     finally:
         with suppress(TimeoutError):  # a moment for the exit status, which tells more than the end of a stream
-            await asyncio.wait_for(wire.process.wait(), 0.0 if wire.fault else 0.5)
+            async with asyncio.timeout(0.0 if wire.fault else 0.5):
+                await wire.process.wait()
         wire.closed.set()
         out.close()
 

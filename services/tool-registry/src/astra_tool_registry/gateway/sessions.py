@@ -61,7 +61,8 @@ class Session:
             self.ready.set_result(None)
         while True:
             try:
-                item = await asyncio.wait_for(self.pending.get(), self.ttl_s)
+                async with asyncio.timeout(self.ttl_s):
+                    item = await self.pending.get()
             except TimeoutError:
                 self.finish(End.EXPIRED, f"no call came for {self.ttl_s:g} s")
                 return

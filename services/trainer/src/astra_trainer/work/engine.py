@@ -56,7 +56,8 @@ class EngineProcess:
                 return
             try:
                 os.killpg(self._process.pid, sign)
-                await asyncio.wait_for(self._process.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await self._process.wait()
             except (TimeoutError, ProcessLookupError):
                 continue
 

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 from astra_proto.errors import AstraError
 from astra_proto.runs import CreateEvaluation, RunConfig, RunStatus
+from astra_service.tasks import end
 from pydantic import TypeAdapter
 
 from astra_trainer.models import WorkRow
@@ -90,8 +91,7 @@ class Supervisor:
             try:
                 done = await engine.wait()
             finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                await end(watching)
             if last := engine.progress():
                 await self._note(row.id, last.step, last.total_steps)
             if not done:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from astra_proto.arenas import ArenaTool
+from astra_service.syntax import parse
 
 from astra_synth_worker.teacher.stateful.world import Function, Tool
 
@@ -22,7 +23,7 @@ def arena_tool(name: str, tool: Tool, language: str) -> ArenaTool:
 
 @cache
 def _plain(function: Function) -> str:
-    return ast.unparse(_Unannotated().visit(ast.parse(inspect.getsource(function))))
+    return ast.unparse(_Unannotated().visit(parse(inspect.getsource(function))))
 
 
 class _Unannotated(ast.NodeTransformer):
