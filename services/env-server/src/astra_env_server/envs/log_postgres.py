@@ -154,5 +154,6 @@ class PostgresStepLog:
 
 def _one_each(waiting: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
     """The first entry of each env, and what has to wait for it: a statement tells of an env, not of its entries."""
-    first = {entry.row.env_id: entry for entry in reversed(waiting)}
-    return list(first.values())[::-1], [entry for entry in waiting if first[entry.row.env_id] is not entry]
+    first: dict[str, Entry] = {}
+    later = [entry for entry in waiting if first.setdefault(entry.row.env_id, entry) is not entry]
+    return list(first.values()), later

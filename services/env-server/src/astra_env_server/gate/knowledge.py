@@ -67,21 +67,22 @@ def says_something(text: str) -> bool:
         any(value.get(key) for key in _FAILURES) or any(value.get(key) is False for key in _SUCCESSES)
     ):
         return False
-    return any(leaf is not None and leaf != "" for leaf in _leaves(value))
+    return any(leaf is not None and leaf != "" for leaf in leaves(value))
 
 
 def _scalars(value: JsonValue) -> Iterator[str]:
-    for leaf in _leaves(value):
+    for leaf in leaves(value):
         if isinstance(leaf, str):
             yield leaf
         elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
             yield json.dumps(leaf)
 
 
-def _leaves(value: JsonValue) -> Iterator[JsonValue]:
+def leaves(value: JsonValue) -> Iterator[JsonValue]:
+    """What a value is made of, however deep: all that is neither a list nor a record."""
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     if children is None:
         yield value
     else:
         for child in children:
-            yield from _leaves(child)
+            yield from leaves(child)

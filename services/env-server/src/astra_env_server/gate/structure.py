@@ -1,13 +1,13 @@
 """Checks of what the sub-tasks say of themselves: can an answer be guessed, and does one lead to the next?"""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from astra_proto.arenas import Answer, ArenaSpec, SubTask
 from astra_proto.traces import topology_of
 from pydantic import JsonValue, ValidationError
 
+from astra_env_server.gate.knowledge import leaves
 from astra_env_server.gate.leakage import is_trivial
 from astra_env_server.gate.names import words
 from astra_env_server.scoring.folding import fold, number_from
@@ -36,7 +36,7 @@ def topology(spec: ArenaSpec) -> list[str]:
     before = ancestors(spec)
     for task in spec.subtasks:
         here = f"sub-task {task.id} (tool {task.tool!r})"
-        hidden = [leaf for leaf in _leaves(task.golden_call.arguments) if not _told(leaf, shown, tools[task.tool])]
+        hidden = [leaf for leaf in leaves(task.golden_call.arguments) if not _told(leaf, shown, tools[task.tool])]
         if spec.state is not None:
             continue  # calls are made in the order of the list, and may wait for others without taking any of theirs
         if task.depends_on and not hidden and not any(_feeds(other, task) for other in _of(spec, task.depends_on)):
@@ -77,15 +77,6 @@ def _guessed(value: JsonValue) -> bool:
     return isinstance(value, str) and fold(value).strip(" .!。！") in _GUESSED_FIRST
 
 
-def _leaves(value: JsonValue) -> Iterator[JsonValue]:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    if children is None:
-        yield value
-    else:
-        for child in children:
-            yield from _leaves(child)
-
-
 def _told(leaf: JsonValue, shown: Output, schema: str) -> bool:
     """Whether an argument stands in the prompt, is one of those that the schema lists, or says nothing."""
     answer = _answer(leaf)
@@ -95,13 +86,13 @@ def _told(leaf: JsonValue, shown: Output, schema: str) -> bool:
 def _feeds(other: SubTask, task: SubTask) -> bool:
     """Whether something of another sub-task's answer is in the golden call."""
     given = json.dumps(task.golden_call.arguments, ensure_ascii=False)
-    parts: list[Any] = [answer for leaf in _leaves(other.answer.value) if (answer := _answer(leaf)) is not None]
+    parts: list[Any] = [answer for leaf in leaves(other.answer.value) if (answer := _answer(leaf)) is not None]
     if any(holds(part, given) for part in (other.answer, *parts)):
         return True
-    leaves = [answer for leaf in _leaves(task.golden_call.arguments) if (answer := _answer(leaf)) is not None]
+    taken = [answer for leaf in leaves(task.golden_call.arguments) if (answer := _answer(leaf)) is not None]
     value = other.answer.value
     told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return any(holds(leaf, told) for leaf in leaves)
+    return any(holds(leaf, told) for leaf in taken)
 
 
 def _is(answer: Answer, leaf: JsonValue) -> bool:

@@ -17,7 +17,7 @@ from astra_synth_worker.teacher.world import Kind, World
 from astra_synth_worker.teacher.worlds import WORLDS
 
 Language = Literal["en", "zh"]
-_TRIES = 500
+TRIES = 500
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,12 @@ class Sketch:
     trace: QATrace
     parts: list[Part]
     distractors: list[ArenaTool]
+
+    def arena(self, seed: int, split: Split | None) -> ArenaSpec:
+        """The parts put together."""
+        domain = self.trace.domain
+        provenance = Provenance(teacher="offline", source=f"{domain}/{seed}", seed=seed)
+        return assemble(self.trace, self.parts, self.distractors, provenance, split)
 
 
 def draw_arena(
@@ -41,9 +47,7 @@ def draw_arena(
 
     ``hops`` is the number of layers. Raises ValueError for a world, a language or a shape that there is not.
     """
-    sketch = draw_sketch(domain, seed, topology, hops, language)
-    provenance = Provenance(teacher="offline", source=f"{domain}/{seed}", seed=seed)
-    return assemble(sketch.trace, sketch.parts, sketch.distractors, provenance, split)
+    return draw_sketch(domain, seed, topology, hops, language).arena(seed, split)
 
 
 def draw_sketch(
@@ -57,7 +61,7 @@ def draw_sketch(
         raise ValueError(f"language: the world {domain!r} is told in {list(world.languages)}, not {language!r}")
     name = f"{domain}/{seed}/{topology or ''}/{hops or ''}/{language}"
     shape = choose_shape(random.Random(name), topology, hops)
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         rng = random.Random(f"{name}/{attempt}")
         facts = draw_facts(world, rng, language)
         try:

@@ -10,17 +10,17 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from astra_proto.arenas import ArenaSpec, ArenaTool, GoldenCall, Provenance, Split, Topology
+from astra_proto.arenas import ArenaSpec, ArenaTool, GoldenCall, Split, Topology
 from astra_proto.ids import canonical_json
 from astra_proto.state import NotThere, value_at
 from astra_proto.traces import QATrace, SubQuestion
 from pydantic import JsonValue
 
-from astra_synth_worker.arenas.assemble import assemble
 from astra_synth_worker.arenas.part import Part
 from astra_synth_worker.teacher import draw
+from astra_synth_worker.teacher.draw import Language
 from astra_synth_worker.teacher.facts import draw_facts
 from astra_synth_worker.teacher.plan import choose_shape
 from astra_synth_worker.teacher.stateful.source import arena_tool
@@ -28,8 +28,6 @@ from astra_synth_worker.teacher.stateful.world import Move, NoStory, Scene, Stat
 from astra_synth_worker.teacher.stateful.worlds import STATEFUL
 from astra_synth_worker.teacher.worlds import WORLDS
 
-Language = Literal["en", "zh"]
-_TRIES = 500
 _ALSO = {"en": " Apart from that: ", "zh": "另外："}
 _AND = {"en": ", and ", "zh": "，以及"}
 _SAY = {"en": " When all is done, tell me {}.", "zh": "全部办完后，请告诉我{}。"}
@@ -54,9 +52,7 @@ def draw_stateful_arena(
     split: Split | None = None,
 ) -> ArenaSpec:
     """The arena with a state that this seed draws from the world ``domain``. Raises ValueError as ``draw_arena``."""
-    sketch = draw_stateful(domain, seed, topology, hops, language)
-    provenance = Provenance(teacher="offline", source=f"{domain}/{seed}", seed=seed)
-    return assemble(sketch.trace, sketch.parts, sketch.distractors, provenance, split)
+    return draw_stateful(domain, seed, topology, hops, language).arena(seed, split)
 
 
 def draw_stateful(
@@ -70,7 +66,7 @@ def draw_stateful(
         raise ValueError(f"language: the world {domain!r} is told in {list(world.openings)}, not {language!r}")
     name = f"stateful/{domain}/{seed}/{topology or ''}/{hops or ''}/{language}"
     shape = choose_shape(random.Random(name), topology, hops)
-    for attempt in range(_TRIES):
+    for attempt in range(draw.TRIES):
         rng = random.Random(f"{name}/{attempt}")
         state, newcomers = world.draw_state(rng, language)
         try:
