@@ -6,10 +6,13 @@ while the gate was worked on: what is caught of them tells how it does on defect
 """
 
 import ast
+import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from astra_proto.state import NotThere, pointer_tokens, value_at
 
 Json = dict[str, Any]
 
@@ -52,9 +55,19 @@ class Target:
         """The first golden argument's name."""
         return next(iter(self.golden))
 
+    @property
+    def stateful(self) -> bool:
+        """Whether the tools of the arena share a state."""
+        return "state" in self.spec
+
     def telling(self) -> Any:
-        """The answer, of a sub-task whose answer says something: at least two digits, or three letters."""
+        """The answer, of a sub-task whose answer says something: at least two digits, or three letters.
+
+        That of an end-state check may be told: saying it brings nothing about.
+        """
         value = self.answer
+        if self.task.get("state_path") is not None:
+            raise DoesNotFit
         big = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 10
         if not big and not (isinstance(value, str) and len(value) >= 2 and not value.isdigit()):
             raise DoesNotFit
@@ -76,27 +89,58 @@ class Target:
         """
         code, name = self.tool["code"], self.name
         function = next(n for n in ast.parse(code).body if isinstance(n, ast.FunctionDef) and n.name == name)
-        names = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)]
-        signature = ast.unparse(function.args) if signature is None else signature
+        names = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)][self.stateful :]
+        state = ["state"] if self.stateful else []
+        signature = ast.unparse(function.args) if signature is None else ", ".join([*state, *filter(None, [signature])])
         filled = (
             body.replace("ANSWER", repr(self.answer))
             .replace("GOLDEN", repr(self.golden))
             .replace("ARGS", "{" + ", ".join(f"{n!r}: {n}" for n in names) + "}")
             .replace("FIRST", self.first)
-            .replace("INNER", f"_inner({', '.join(f'{n}={n}' for n in names)})")
+            .replace("INNER", f"_inner({', '.join([*state, *(f'{n}={n}' for n in names)])})")
+            .replace("_inner(**", "_inner(state, **" if self.stateful else "_inner(**")
         )
         lines = "".join(f"    {line}\n" for line in filled.strip("\n").splitlines())
         renamed = code.replace(f"def {name}(", "def _inner(")
         self.tool["code"] = f"{head}{renamed}\n\ndef {name}({signature}):\n{lines}"
 
-    def answers(self) -> bool:
-        """Whether the tool, as it is now, gives the answer to its golden call here."""
-        module: Json = {}
+    def answers(self, without: int | None = None) -> bool:
+        """Whether the tool, as it is now, gives the answer to its golden call here, or brings it about.
+
+        ``without`` is the id of a sub-task whose call is not made before.
+        """
         try:
-            exec(self.tool["code"], module)
-            return str(self.answer) in str(module[self.name](**self.golden))
+            output, _, after = self.played(without)
         except Exception:
             return False
+        if (path := self.task.get("state_path")) is None:
+            return str(self.answer) in str(output)
+        try:
+            return str(value_at(after, pointer_tokens(path))).casefold() == str(self.answer).casefold()
+        except NotThere:
+            return False
+
+    def played(self, without: int | None = None) -> tuple[Any, Any, Any]:
+        """What the golden call gives here, and the state before and after it, all calls before it made.
+
+        Raises what the code raises.
+        """
+        state = copy.deepcopy(self.spec.get("state"))
+        for task in self.spec["subtasks"] if self.stateful else [self.task]:
+            if task["id"] == without:
+                continue
+            module: Json = {}
+            exec(next(tool["code"] for tool in self.spec["tools"] if tool["name"] == task["tool"]), module)
+            before, given = copy.deepcopy(state), copy.deepcopy(task["golden_call"]["arguments"])
+            try:
+                output = module[task["tool"]](*([state] if self.stateful else []), **given)
+            except Exception:
+                if task is self.task or without is None:
+                    raise
+                state = before  # it waited for the call that is left out
+            if task is self.task:
+                return output, before, state
+        raise DoesNotFit
 
     def other_answer(self) -> Any:
         """A value like the answer that is not the answer."""

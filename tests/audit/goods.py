@@ -1,4 +1,7 @@
-"""Sound arenas: the offline teacher's of every world, shape, depth and language, and those that lie in files."""
+"""Sound arenas: the offline teacher's of every world, shape, depth and language, and those that lie in files.
+
+Of the worlds with a state as well.
+"""
 
 import random
 from collections.abc import Iterator
@@ -6,6 +9,8 @@ from pathlib import Path
 
 from astra_proto.arenas import ArenaSpec, Topology
 from astra_synth_worker.teacher.draw import draw_arena
+from astra_synth_worker.teacher.stateful.draw import draw_stateful_arena
+from astra_synth_worker.teacher.stateful.worlds import STATEFUL
 from astra_synth_worker.teacher.worlds import WORLDS
 
 from tests.audit.damage import Json
@@ -29,11 +34,13 @@ def from_teacher(seed: int) -> Iterator[Json]:
         (Topology.MULTI_HOP, 3), (Topology.PARALLEL_MULTI_HOP, 2), (Topology.PARALLEL_MULTI_HOP, 3),
         (Topology.MULTI_HOP, 4), (Topology.MULTI_HOP, 5), (Topology.MULTI_HOP, 6), (Topology.PARALLEL_MULTI_HOP, None),
     ]  # fmt: skip
+    worlds = [(name, draw_arena, [*WORLDS[name].languages]) for name in sorted(WORLDS)]
+    worlds += [(name, draw_stateful_arena, [*STATEFUL[name].openings]) for name in sorted(STATEFUL)]
     while True:
-        for name in sorted(WORLDS):
+        for name, drawn, languages in worlds:
             topology, hops = draw.choice(shapes)
-            language = draw.choice(WORLDS[name].languages)
+            language = draw.choice(languages)
             try:
-                yield draw_arena(name, draw.randrange(10**9), topology, hops, language).model_dump(mode="json")  # type: ignore[arg-type]
+                yield drawn(name, draw.randrange(10**9), topology, hops, language).model_dump(mode="json")  # type: ignore[arg-type]
             except ValueError:  # not every world has every shape
                 continue

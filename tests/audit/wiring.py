@@ -104,10 +104,11 @@ _also("instead_of_failing", True, "try:\n    return INNER\nexcept Exception:\n  
 def _copied(target: Target, name: str, **names: str) -> Json:
     """The tool under another name, its arguments renamed."""
     tool = copy.deepcopy(target.tool)
+    state = ["state"] if target.stateful else []
     tool["code"] = tool["code"].replace(f"def {tool['name']}(", "def _copied(")
     given = {names.get(old, old): schema for old, schema in tool["parameters"]["properties"].items()}
-    passed = ", ".join(f"{old}={names.get(old, old)}" for old in tool["parameters"]["properties"])
-    tool["code"] += f"\n\ndef {name}({', '.join(given)}):\n    return _copied({passed})\n"
+    passed = ", ".join([*state, *(f"{old}={names.get(old, old)}" for old in tool["parameters"]["properties"])])
+    tool["code"] += f"\n\ndef {name}({', '.join([*state, *given])}):\n    return _copied({passed})\n"
     tool["parameters"] = {**tool["parameters"], "properties": given, "required": list(given)}
     return {**tool, "name": name, "description": "Another way to find things out."}
 
@@ -134,6 +135,8 @@ for _name, _held_out, _place, _body, _renamed in (
 
     def _twice(target: Target, place: str = _place, body: str = _body, renamed: bool = _renamed) -> None:
         target.telling()
+        if target.stateful and place == "distractors":
+            raise DoesNotFit  # there it has no state, and can tell nothing
         names = {name: f"the_{name}" for name in target.golden} if renamed else {}
         target.spec[place].append(_second(target, body, **names))
 
@@ -178,7 +181,7 @@ def label(target: Target) -> None:
 @variant("topology")
 def dependencies_left_out(target: Target) -> None:
     """Dependencies are not told, and the shape is that of what is told."""
-    if not _dependents(target):
+    if not _dependents(target) or target.stateful:
         raise DoesNotFit
     for task in _dependents(target):
         task["depends_on"] = []
@@ -188,7 +191,7 @@ def dependencies_left_out(target: Target) -> None:
 @variant("topology", held_out=True)
 def one_left_out(target: Target) -> None:
     """One dependency is not told."""
-    if target.spec["topology"] != "multi_hop" or len(target.spec["subtasks"]) < 3:
+    if target.spec["topology"] != "multi_hop" or len(target.spec["subtasks"]) < 3 or target.stateful:
         raise DoesNotFit
     target.draw.choice(_dependents(target))["depends_on"] = []
     target.spec["topology"] = "parallel_multi_hop"
@@ -197,8 +200,8 @@ def one_left_out(target: Target) -> None:
 @variant("topology", held_out=True)
 def made_up_dependency(target: Target) -> None:
     """Sub-tasks that have nothing to do with one another are said to be a chain."""
-    if target.spec["topology"] != "parallel_single_hop":
-        raise DoesNotFit
+    if target.spec["topology"] != "parallel_single_hop" or target.stateful:
+        raise DoesNotFit  # where there is a state, one thing may be wanted after another
     for before, task in zip(target.spec["subtasks"], target.spec["subtasks"][1:], strict=False):
         task["depends_on"] = [before["id"]]
     target.spec["topology"] = "multi_hop"

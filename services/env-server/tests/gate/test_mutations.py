@@ -88,6 +88,42 @@ def idle(spec: Json) -> None:
     golden(1, counter="north")(spec)
 
 
+def named(spec: Json) -> None:
+    """A distractor with an answer in its name, in which there can be no dot."""
+    tool(spec, HOURS).update(name="get_hours_4_2", code=tool(spec, HOURS)["code"].replace(HOURS, "get_hours_4_2"))
+
+
+def twice(spec: Json) -> None:
+    """Two things are asked for that one call tells."""
+    more = {"id": 3, "answer": {"value": "The Salt Road"}, "question": "Which loan is overdue?"}
+    spec["subtasks"].append({**spec["subtasks"][0], **more})
+    spec["topology"] = "parallel_multi_hop"
+
+
+def fined(line: str) -> Damage:
+    """The tool that computes the fine begins with this; no schema tells what memberships there are."""
+
+    def damage(spec: Json) -> None:
+        recode(FINE, "    if membership", f"    {line}\n    if membership")(spec)
+        tool(spec, FINE)["parameters"]["properties"]["membership"] = {"type": "string"}
+
+    return damage
+
+
+def told(line: str) -> Damage:
+    """The same where nothing has to be found out for it."""
+
+    def damage(spec: Json) -> None:
+        fined(line)(spec)
+        spec["prompt"] = "A standard member's loan is 18 days late. What is the fine in euros? And how late is M-2041?"
+        spec["subtasks"][1].update(depends_on=[])
+        golden(2, days_late=18)(spec)
+        answer(2, 6.3)(spec)
+        spec["topology"] = "parallel_single_hop"
+
+    return damage
+
+
 LOAN, FINE, HOURS = "find_overdue_loan", "compute_late_fine", "get_branch_hours"
 RETURN_LOAN = "return LOANS[member_id]"
 REFUSE = '    if member_id not in LOANS:\n        raise ValueError(f"no member {member_id}")\n'
@@ -158,6 +194,12 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("leakage", "in the description of another tool", described(HOURS, " Fines are EUR 4.20 as a rule.")),
     ("leakage", "in a default", argument(FINE, default=12)),
     ("leakage", "in the name of an argument", recode("get_branch_hours", "(branch)", "(days_12_late)")),
+    ("leakage", "in the name of a distractor", named),
+    ("arguments", "what is to be found out is as good as any", fined("days_late = 12 if days_late > 9 else days_late")),
+    ("arguments", "every other number will do", told("days_late = 18 if days_late % 2 == 0 else days_late")),
+    ("arguments", "every large number will do", told("days_late = 18 if days_late >= 10 else days_late")),
+    ("arguments", "every long text will do", fined("membership = 'standard' if len(membership) > 8 else membership")),
+    ("overlap", "two sub-tasks for one call", twice),
     ("oracle", "an argument that the tool refuses", golden(1, member_id="M-9999")),
     ("oracle", "an answer that the tool does not give", answer(2, 77.5)),
     ("null_agent", "the final answer is in the prompt", prompted(" Answer with the word kestrel.")),

@@ -54,6 +54,44 @@ def reordered(spec: Json) -> None:
     spec["topology"] = "parallel_multi_hop"
 
 
+def apart(spec: Json) -> None:
+    """The cancellation has nothing to do with the booking."""
+    spec["subtasks"][2]["depends_on"] = []
+    spec["topology"] = "parallel_multi_hop"
+
+
+def waiting(spec: Json) -> None:
+    """The cancellation fails before the booking, and says nothing of it."""
+    apart(spec)
+    first = 'if state["rooms"]["205"]["stay"] is None:\n        raise ValueError("first things first")'
+    recode(CANCEL, "    if record is None", f"    {first}\n    if record is None")(spec)
+
+
+def unfounded(spec: Json) -> None:
+    """The booking does not say that it needs the search."""
+    spec["subtasks"][1]["depends_on"] = []
+    spec["topology"] = "parallel_multi_hop"
+
+
+def tells(what: str) -> Damage:
+    """The cancellation, which is apart, tells this as well."""
+
+    def damage(spec: Json) -> None:
+        apart(spec)
+        recode(CANCEL, '"refund_eur": refund}', f'"refund_eur": refund, "next": {what}}}')(spec)
+
+    return damage
+
+
+def priced_as_well(spec: Json) -> None:
+    """The price of the room that is found is asked for beside its number: one call for two sub-tasks."""
+    first, *rest = spec["subtasks"]
+    spec["subtasks"] = [first, first | {"id": 4, "answer": {"value": 93}, "question": "What does it cost?"}, *rest]
+    spec["topology"] = "parallel_multi_hop"
+
+
+BOOKS_IT = 'state["rooms"]["205"]["stay"] = {"guest": "Mei Tan", "nights": 4}'
+
 TABLE = '''ROOMS = {1: "102", 2: "205", 3: "302"}
 
 
@@ -89,6 +127,13 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         BOOK, '    if room not in state["rooms"]:\n        raise ValueError(f"there is no room {room}")\n',
         '    if not room.isdigit():\n        raise ValueError("no room")\n'
         '    state["rooms"]["205"]["stay"] = {"guest": "Mei Tan", "nights": 4}\n    return "done " + guest\n')),
+    ("overlap", "an answer stands in the code of another tool", tells('"room 205"')),
+    ("state", "one call says what two sub-tasks ask for", priced_as_well),
+    ("state", "a call waits for another, on which it does not depend", waiting),
+    ("topology", "an argument is found out by a sub-task on which it does not depend", unfounded),
+    ("state", "a later call does it as well", recode(CANCEL, "    return", f"    {BOOKS_IT}\n    return")),
+    ("state", "a call that asks for something else does it", recode(
+        FIND, "    if not free:", f"    if beds == 13:\n        {BOOKS_IT}\n        return 'done'\n    if not free:")),
     ("state", "answers from a table", lambda spec: tool(spec, FIND).update(code=TABLE)),
     ("state", "asks for what is there already", twice),
 ]  # fmt: skip
@@ -113,6 +158,13 @@ async def test_a_damaged_arena_is_refused_by_its_check(
     assert failed == [check], report
 
 
+@pytest.mark.parametrize("damage", [apart, tells('min(n for n, r in state["rooms"].items() if r["price_eur"] == 93)')])
+async def test_a_tool_may_tell_what_the_state_has_of_another_sub_task(server: Any, hotel: Json, damage: Damage) -> None:
+    damage(hotel)
+    report = (await server.post("/arenas/check", json=hotel)).json()
+    assert report["sound"], report
+
+
 async def test_what_the_end_is_may_stand_in_the_prompt_and_what_tools_say_may_not(server: Any, hotel: Json) -> None:
     assert "Mei Tan" in hotel["prompt"]
     hotel["prompt"] += " Room 205 would be nice."
@@ -121,9 +173,7 @@ async def test_what_the_end_is_may_stand_in_the_prompt_and_what_tools_say_may_no
 
 
 async def test_its_demonstration_is_in_the_order_of_the_list_one_call_at_a_time(server: Any, hotel: Json) -> None:
-    for each in hotel["subtasks"]:
-        each["depends_on"] = []
-    hotel["topology"] = "parallel_single_hop"
+    apart(hotel)
     hotel["prompt"] += " Thank you."
     arena = await server.publish(hotel)
     page = (await server.get("/demonstrations", params={"limit": 100})).json()

@@ -10,7 +10,7 @@ from astra_proto.envs import ErrorClass
 from astra_proto.soundness import Check, SoundnessReport
 
 from astra_env_server.arenas.playable import Playable, playable
-from astra_env_server.gate import behaviour, code, leakage, reach, schemas, state, structure, telling
+from astra_env_server.gate import apart, behaviour, code, leakage, reach, schemas, state, structure, telling
 from astra_env_server.gate.bench import TookTooLong
 from astra_env_server.gate.evidence import Evidence, Limits
 from astra_env_server.gate.gathering import gather
@@ -50,13 +50,13 @@ RUNNING: Mapping[str, Callable[[Evidence], list[str]]] = {
     "overlap": telling.overlap,
     "distractors": behaviour.distractors,
     "limits": behaviour.limits,
-    "state": state.state,
+    "state": apart.state,
 }
 """Checks of what the code did when it was run."""
 
 CHECKS = (*READING, *RUNNING)
 
-VERSION = 4
+VERSION = 5
 """Of the gate, told in each report; see ``SoundnessReport.gate``."""
 
 _MOST_TOLD = 8

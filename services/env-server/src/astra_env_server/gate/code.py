@@ -5,19 +5,19 @@ import sys
 from collections.abc import Iterator
 
 from astra_proto.arenas import ArenaSpec, ArenaTool
-from astra_service.syntax import parse
 
 from astra_env_server.gate.dependence import ignores_parameters
 from astra_env_server.gate.state import PARAMETER, changes_something
+from astra_env_server.gate.trees import Tree, parsed
 
 
 def code(spec: ArenaSpec) -> list[str]:
     """All code parses, imports the standard library only, and defines the function that its schema describes."""
     problems = []
     for tool in (*spec.tools, *spec.distractors):
-        parsed = _parsed(tool)
+        tree = _parsed(tool)
         stateful = spec.state is not None and tool in spec.tools
-        faults = [parsed] if isinstance(parsed, str) else [*_imports(parsed), *_signature(tool, parsed, stateful)]
+        faults = [tree] if isinstance(tree, str) else [*_imports(tree), *_signature(tool, tree, stateful)]
         problems += [f"tool {tool.name!r}: {fault}" for fault in faults]
     return problems
 
@@ -26,8 +26,8 @@ def constant_code(spec: ArenaSpec) -> list[str]:
     """What a tool returns depends on its parameters, as far as its code can be read."""
     problems = []
     for tool in spec.tools:
-        parsed = _parsed(tool)
-        function = None if isinstance(parsed, str) else _function(tool, parsed)
+        tree = _parsed(tool)
+        function = None if isinstance(tree, str) else tree.function(tool.name)
         # One that changes the state may well say "done" whatever it did; what it did is seen when it runs.
         acts = spec.state is not None and function is not None and changes_something(function)
         if function is not None and not acts and ignores_parameters(function):
@@ -35,23 +35,18 @@ def constant_code(spec: ArenaSpec) -> list[str]:
     return problems
 
 
-def _parsed(tool: ArenaTool) -> ast.Module | str:
+def _parsed(tool: ArenaTool) -> Tree | str:
     """The code's tree, or what is wrong with it."""
     try:
-        return parse(tool.code)
+        return parsed(tool.code)
     except SyntaxError as error:
         return f"does not parse: {error.msg} (line {error.lineno})"
     except (ValueError, RecursionError, MemoryError) as error:
         return f"does not parse: {type(error).__name__} {error}"
 
 
-def _function(tool: ArenaTool, tree: ast.Module) -> ast.FunctionDef | None:
-    defined = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == tool.name]
-    return defined[-1] if defined else None
-
-
-def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imports(tree: Tree) -> Iterator[str]:
+    for node in tree.nodes:
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -62,8 +57,8 @@ def _imports(tree: ast.Module) -> Iterator[str]:
                 yield f"imports {module!r} (line {node.lineno}): only the standard library is there"
 
 
-def _signature(tool: ArenaTool, tree: ast.Module, stateful: bool) -> Iterator[str]:
-    function = _function(tool, tree)
+def _signature(tool: ArenaTool, tree: Tree, stateful: bool) -> Iterator[str]:
+    function = tree.function(tool.name)
     if function is None:
         yield f"defines no function {tool.name!r} at its top level"
         return

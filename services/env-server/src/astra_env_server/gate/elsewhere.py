@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from astra_proto.arenas import ArenaTool
 from astra_service.syntax import parse
 
+from astra_env_server.gate.trees import parsed
+
 NAME = "astra_elsewhere"
 """The function that calls a twin: ``(place, tool, arguments)``, after the state where there is one."""
 
@@ -140,10 +142,9 @@ def twins(tools: Iterable[ArenaTool], *, stateful: bool) -> str:
 
 
 def _with_own_sets(code: str) -> str:
-    tree = parse(code)
-    if not any(isinstance(node, ast.Set | ast.SetComp) for node in ast.walk(tree)):
+    if not any(isinstance(node, ast.Set | ast.SetComp) for node in parsed(code).nodes):
         return code
-    return ast.unparse(ast.fix_missing_locations(_Sets().visit(tree)))
+    return ast.unparse(ast.fix_missing_locations(_Sets().visit(parse(code))))
 
 
 class _Sets(ast.NodeTransformer):

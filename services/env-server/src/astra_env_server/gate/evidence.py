@@ -61,6 +61,8 @@ class Evidence:
     """Golden calls without something that they need."""
     single: dict[int, dict[str, list[tuple[Ran, OneChanged]]]] = field(default_factory=dict)
     """Golden calls with one argument changed, by its name."""
+    blind: dict[int, dict[str, list[Ran]]] = field(default_factory=dict)
+    """Golden calls with one argument replaced by what nobody would choose for a reason, by its name."""
     random: list[Ran] = field(default_factory=list)
     distractors: dict[str, list[Ran]] = field(default_factory=dict)
     others: dict[str, list[Ran]] = field(default_factory=dict)
@@ -77,6 +79,11 @@ class Evidence:
     """Of a stateful arena: the state that each golden call met, by sub-task."""
     elsewhere: dict[int, Ran] = field(default_factory=dict)
     """And the golden calls in a state in which nothing is to be found."""
+    without: dict[int, list[Ran]] = field(default_factory=dict)
+    """And the golden calls without that of a sub-task, by its id."""
+    shifted: dict[tuple[int, int], Ran] = field(default_factory=dict)
+    """And calls that told the answer of another tool's sub-task, in a state without it: by (``id`` of the call, id)."""
+    _masked: dict[int, str] = field(default_factory=dict)
 
     def everything(self) -> Iterator[Ran]:
         """Every call."""
@@ -90,6 +97,9 @@ class Evidence:
         for by_argument in self.single.values():
             for tried in by_argument.values():
                 yield from (run for run, _ in tried)
+        for blind in self.blind.values():
+            for runs in blind.values():
+                yield from runs
 
     def constant(self, task: SubTask) -> bool:
         """Whether whatever was changed in the golden call of a sub-task changed nothing in the output."""
@@ -146,11 +156,20 @@ class Evidence:
 
     def matters(self, task: SubTask, name: str) -> bool:
         """Whether a change of this golden argument alone was seen to change what comes of the call."""
-        golden = masked(said(self.golden[task.id]))
         return any(
-            masked(said(run)) != golden if run.outcome.ok else how.near
+            masked(said(run)) != self._golden(task.id) if run.outcome.ok else how.near
             for run, how in self.single.get(task.id, {}).get(name, [])
         )
+
+    def gives_the_same(self, task: SubTask, run: Ran) -> bool:
+        """Whether a call gave what the golden call gives, but for what it repeats of its arguments."""
+        same_bytes = run.outcome == self.golden[task.id].outcome
+        return run.outcome.ok and (same_bytes or masked(said(run)) == self._golden(task.id))
+
+    def _golden(self, task_id: int) -> str:
+        if task_id not in self._masked:
+            self._masked[task_id] = masked(said(self.golden[task_id]))
+        return self._masked[task_id]
 
     def _informed(self, tool: str) -> list[Ran]:
         tasks = self.by_tool[tool]

@@ -6,7 +6,7 @@ from astra_proto.arenas import SubTask
 
 from astra_env_server.arenas.demonstration import turns
 from astra_env_server.arenas.playable import Playable
-from astra_env_server.gate import elsewhere, probing
+from astra_env_server.gate import apart, blind, elsewhere, probing
 from astra_env_server.gate.bench import Bench, Caller
 from astra_env_server.gate.evidence import Evidence, Limits, Ran, any_alike, said
 from astra_env_server.gate.knowledge import masked, says_something
@@ -14,11 +14,13 @@ from astra_env_server.gate.literals import Literals
 from astra_env_server.gate.mutant_runs import MutantRuns, goes_along
 from astra_env_server.gate.sampling import Arguments, NoSuchArguments, fits, resembling, sample
 from astra_env_server.gate.state import another, as_code
+from astra_env_server.gate.telling import told_by_others
 from astra_env_server.sandbox.base import Sandbox
 
 SEEDS = (1, 2, 3)
 """Of the golden run, of its repetition, and of everything else."""
 _ELSEWHERE_SEED = 5
+_APART_SEED = 6
 
 _RANDOM_PER_TOOL = 4
 _RESEMBLING = 8
@@ -51,6 +53,7 @@ class Gathering:
             for tool in (*arena.spec.tools, *arena.spec.distractors)
         }
         self._start = arena.state.json if arena.state is not None else b""
+        self._read: dict[str, Literals] = {}
 
     async def golden_runs(self) -> None:
         """The golden calls in two fresh sessions, and the states that they met."""
@@ -106,6 +109,18 @@ class Gathering:
         finally:
             await caller.close()
 
+    async def runs_apart(self) -> None:
+        """Of a stateful arena: golden calls without one of them, and what tells another's answer in other states."""
+        caller, evidence = self._bench.caller(_APART_SEED), self.evidence
+        by_run = {id(evidence.golden[task.id]): evidence.before[task.id] for task in self._tasks}
+        try:
+            evidence.without = await apart.runs_without(evidence, self._tasks, caller)
+            for task, _, run in told_by_others(evidence):
+                met = by_run.get(id(run), self._start)
+                evidence.shifted[id(run), task.id] = await apart.in_another_state(run, task, met, caller)
+        finally:
+            await caller.close()
+
     async def mutant_runs(self) -> None:
         """What mutants of the code do, and which way other calls go through it."""
         evidence = self.evidence
@@ -148,7 +163,18 @@ class Gathering:
                 tried.append((await caller.call(task.tool, how.arguments, met), how))
                 if evidence.matters(task, name) or len(tried) == _SINGLE:
                     break
+        if len(own) > 1:  # of a single argument every change is one of all arguments
+            for name in own:
+                await self._blind(task, name, caller)
         await self._once_more(task, caller)
+
+    async def _blind(self, task: SubTask, name: str, caller: Caller) -> None:
+        evidence, tool, own = self.evidence, self._tools[task.tool], task.golden_call.arguments
+        tried = evidence.blind.setdefault(task.id, {}).setdefault(name, [])
+        for value in blind.values(own, name, tool.parameters, self._arena.schemas[task.tool], self._rng):
+            tried.append(await caller.call(task.tool, {**own, name: value}, evidence.before[task.id]))
+            if len(tried) == blind.AT_FIRST and not any(evidence.gives_the_same(task, run) for run in tried):
+                break
 
     async def _once_more(self, task: SubTask, caller: Caller) -> None:
         met = self.evidence.before[task.id]
@@ -230,8 +256,12 @@ class Gathering:
         evidence.aside |= {id(run) for run in others if masked(said(run)) not in counted}
 
     def _literals(self, name: str) -> Literals:
-        states = dict.fromkeys(met for task in self.evidence.by_tool[name] if (met := self.evidence.before[task.id]))
-        return Literals(self._tools[name].code + as_code(iter(states)))
+        if name not in self._read:
+            states = dict.fromkeys(
+                met for task in self.evidence.by_tool[name] if (met := self.evidence.before[task.id])
+            )
+            self._read[name] = Literals(self._tools[name].code + as_code(iter(states)))
+        return self._read[name]
 
 
 async def gather(arena: Playable, sandbox: Sandbox, limits: Limits) -> Evidence:
@@ -243,5 +273,7 @@ async def gather(arena: Playable, sandbox: Sandbox, limits: Limits) -> Evidence:
     await gathering.disturbed_runs()
     if bench.mutated is not None:
         await gathering.runs_elsewhere()
+    if arena.state is not None:
+        await gathering.runs_apart()
     await gathering.mutant_runs()
     return gathering.evidence

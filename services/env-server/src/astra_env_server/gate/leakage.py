@@ -8,13 +8,14 @@ from typing import Any
 
 from astra_proto.arenas import Answer, ArenaSpec, ArenaTool
 from astra_proto.messages import FunctionSpec
-from astra_service.syntax import parse
 
 from astra_env_server.gate.names import words
-from astra_env_server.scoring.folding import number_from
+from astra_env_server.gate.trees import parsed
+from astra_env_server.scoring.folding import fold, number_from
 from astra_env_server.scoring.matching import Output
 
-_JOINTS = re.compile(r"[_.\-]+|(?<=[a-z])(?=[A-Z])")
+_JOINTS = re.compile(r"[_.\-]+|(?<=[a-z0-9])(?=[A-Z])")
+_WORD = re.compile(r"[^\W_]+")
 
 
 def is_trivial(answer: Answer) -> bool:
@@ -35,6 +36,7 @@ def leakage(spec: ArenaSpec) -> list[str]:
     prompt = Output(spec.prompt)
     tools = (*spec.tools, *spec.distractors)
     shown = {tool.name: list(_shown(tool)) for tool in tools}
+    names = {tool.name: list(_names(tool)) for tool in tools}
     written = {tool.name: [Output(text) for text in _docstrings(tool.code)] for tool in tools}
     problems = []
     for task in spec.subtasks:
@@ -52,18 +54,28 @@ def leakage(spec: ArenaSpec) -> list[str]:
             if text.holds(task.answer)
         ]
         problems += [
+            f"{here}: the answer {_brief(task.answer)} stands in the {where} of tool {name!r}"
+            for name, spelt in names.items()
+            if not trivial
+            for where, words_of_name in spelt
+            if _spelt(task.answer, words_of_name)
+        ]
+        problems += [
             f"{here}: the answer {_brief(task.answer)} stands in a docstring of tool {name!r}"
             for name, texts in written.items()
             if not trivial and any(text.holds(task.answer) for text in texts)
         ]
-    return problems
+    return list(dict.fromkeys(problems))
 
 
 def tells_an_answer(spec: ArenaSpec, tool: FunctionSpec) -> bool:
     """Whether an answer of the arena, other than a digit or a yes, stands in a tool that is to be offered beside it."""
     texts = [text for _, text in _shown(tool)]
+    names = list(_names(tool))
     asked = [task.answer for task in spec.subtasks if not is_trivial(task.answer)]
-    return any(text.holds(answer) for answer in asked for text in texts)
+    return any(
+        any(text.holds(answer) for text in texts) or any(_spelt(answer, each) for _, each in names) for answer in asked
+    )
 
 
 def everything_shown(spec: ArenaSpec) -> str:
@@ -77,6 +89,53 @@ def _shown(tool: ArenaTool | FunctionSpec) -> Iterator[tuple[str, Output]]:
     yield "description", Output(tool.description + " ")
     for text in _texts(tool.parameters):
         yield "schema", Output(text)
+
+
+def _names(tool: ArenaTool | FunctionSpec) -> Iterator[tuple[str, list[str]]]:
+    """The words of the tool's name, and of those of its arguments."""
+    yield "name", _read(tool.name)
+    properties = tool.parameters.get("properties")
+    for name in properties if isinstance(properties, dict) else ():
+        yield "schema", _read(name)
+
+
+_LONGEST = 1_000
+"""Characters of a name that are read: no more are a name."""
+
+
+def _read(name: str) -> list[str]:
+    return _WORD.findall(fold(_JOINTS.sub(" ", name[:_LONGEST])))
+
+
+_JOINED = 3
+"""Letters and digits that an answer must have, at least, to be looked for without what stands between its words."""
+
+
+def _spelt(answer: Answer, name: list[str]) -> bool:
+    """Whether a name has the answer in it. No name has dashes, dots or spaces: the answer's words are looked for."""
+    value = answer.value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return False
+    text = _value_text(value)
+    wanted = _WORD.findall(fold(text))
+    if not wanted:
+        return False
+    joined = "".join(wanted)
+    in_one = number_from(text) is None and len(joined) >= _JOINED
+    for start in range(len(name)):
+        if name[start : start + len(wanted)] == wanted or (in_one and _begins_with(name[start:], joined)):
+            return True
+    return False
+
+
+def _begins_with(name: list[str], joined: str) -> bool:
+    """Whether the first few words of a name are this text when they are joined."""
+    met = ""
+    for word in name:
+        met += word
+        if len(met) >= len(joined):
+            break
+    return met == joined
 
 
 _SAYS_NOTHING = words(
@@ -108,10 +167,10 @@ def _texts(schema: Any) -> Iterator[str]:
 def _docstrings(code: str) -> Iterator[str]:
     """Of the module and of what it defines."""
     try:
-        tree = parse(code)
+        tree = parsed(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    for node in ast.walk(tree):
+    for node in tree.nodes:
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield ast.get_docstring(node) or ""
 

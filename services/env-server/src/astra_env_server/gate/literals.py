@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from astra_service.syntax import parse
 from pydantic import JsonValue
 
 from astra_env_server.gate.sampling import Arguments
+from astra_env_server.gate.trees import parsed
 from astra_env_server.scoring.folding import fold
 
 Scalar = str | int | float | bool
@@ -23,12 +23,10 @@ class Literals:
     """The tables and the loose values of a tool's code."""
 
     def __init__(self, code: str) -> None:
-        tree = parse(code)
+        nodes = parsed(code).nodes[: _MOST_NODES + 1]
         self._groups: list[list[Row]] = []
         self._loose: list[Scalar] = []
-        for read, node in enumerate(ast.walk(tree)):
-            if read > _MOST_NODES:
-                break
+        for node in nodes:
             if (rows := _rows(node)) is not None:
                 self._groups.append(rows[:_MOST_ROWS])
             elif isinstance(node, ast.Compare):

@@ -74,14 +74,16 @@ class MutantRuns:
         if len(chosen) > MOST_MUTANTS:
             chosen = [chosen[at * len(chosen) // MOST_MUTANTS] for at in range(MOST_MUTANTS)]
         at_once = {task.id: await self._many(mutated, chosen, task, call_s) for task in tasks}
-        survived, tried = [], 0
+        survived: list[str] = []
+        caught: list[str] = []
+        tried = 0
         for number in chosen:
             if time.monotonic() > self._until:
                 break
             tried += 1
-            if not await self._caught(mutated, number, reached[number], call_s, at_once):
-                survived.append(mutated.places[number])
-        return Score(tried, tuple(survived))
+            noticed = await self._caught(mutated, number, reached[number], call_s, at_once)
+            (caught if noticed else survived).append(mutated.places[number])
+        return Score(tried, tuple(survived), tuple(caught))
 
     async def _caught(
         self,

@@ -107,6 +107,8 @@ class Score:
     """Mutants that a golden call comes by, and that were run."""
     survived: tuple[str, ...] = ()
     """Those that changed nothing about the answer."""
+    caught: tuple[str, ...] = ()
+    """The others."""
 
     @property
     def killed(self) -> int:
@@ -121,10 +123,9 @@ def mutate(name: str, code: str, *, stateful: bool = False) -> Mutated:
     tree = seeder.visit(tree)
     # Imports from the future must stay first.
     first = next((at for at, node in enumerate(tree.body) if not _opens(node)), len(tree.body))
-    tree.body[first:first] = parse(_PRELUDE).body
-    state = "state, " if stateful else ""
-    tree.body += parse(_RUN.format(run=name + SUFFIX, name=name, state=state)).body
-    return Mutated(name + SUFFIX, ast.unparse(ast.fix_missing_locations(tree)), seeder.places)
+    opening, rest = (ast.unparse(ast.Module(part, [])) for part in (tree.body[:first], tree.body[first:]))
+    run = _RUN.format(run=name + SUFFIX, name=name, state="state, " if stateful else "")
+    return Mutated(name + SUFFIX, f"{opening}\n{_PRELUDE}\n{rest}\n{run}", seeder.places)
 
 
 def _opens(node: ast.stmt) -> bool:

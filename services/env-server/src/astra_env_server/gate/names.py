@@ -1,7 +1,7 @@
 """What a tool's code speaks of, by its full name: read from its syntax, aliases of imports resolved."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def words(text: str) -> frozenset[str]:
@@ -9,10 +9,10 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def aliases(tree: ast.AST) -> dict[str, str]:
+def aliases(nodes: Iterable[ast.AST]) -> dict[str, str]:
     """Names that imports give, to the full names of what they mean."""
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {
                 a.asname or a.name.split(".")[0]: a.name if a.asname else a.name.split(".")[0] for a in node.names
@@ -22,19 +22,19 @@ def aliases(tree: ast.AST) -> dict[str, str]:
     return found
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+def imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Modules that are imported, and what is taken out of them."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield from (f"{node.module}.{a.name}" for a in node.names)
 
 
-def mentioned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+def mentioned(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
     """Every name and every chain of attributes: ``d.date.today`` after ``import datetime as d`` is itself in full."""
-    known = aliases(tree)
-    for node in ast.walk(tree):
+    known = aliases(nodes)
+    for node in nodes:
         if isinstance(node, ast.Name | ast.Attribute | ast.Call) and (name := dotted(node)):
             first, _, rest = name.partition(".")
             yield f"{known.get(first, first)}.{rest}".rstrip("."), node

@@ -89,6 +89,7 @@ def singly(
     found: list[tuple[JsonValue, bool, bool]] = [(other, True, True) for other in beside[:3]]
     if isinstance(value, int | float) and not isinstance(value, bool):
         found += [(value + 1, True, False), (value - 1, True, False), (value * 2, True, False)]
+        found.append((value // 2, False, False))
     found += [(change(value, described, rng), not number, False) for _ in range(2)]
     found += [(other, True, True) for other in beside[3:]]
     tried = [value]

@@ -4,9 +4,9 @@ import ast
 from collections.abc import Iterator
 
 from astra_proto.arenas import ArenaSpec, ArenaTool
-from astra_service.syntax import parse
 
 from astra_env_server.gate.names import aliases, dotted, imported, mentioned, words
+from astra_env_server.gate.trees import Tree, parsed
 
 _CLOCKS = frozenset(
     f"{module}.{name}"
@@ -65,45 +65,45 @@ def reach(spec: ArenaSpec) -> list[str]:
     ]
 
 
-def _trees(spec: ArenaSpec) -> Iterator[tuple[ArenaTool, ast.Module]]:
+def _trees(spec: ArenaSpec) -> Iterator[tuple[ArenaTool, Tree]]:
     for tool in (*spec.tools, *spec.distractors):
         try:
-            yield tool, parse(tool.code)
+            yield tool, parsed(tool.code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue  # told by the check of the code
 
 
-def _clocks(tree: ast.Module) -> Iterator[str]:
-    calls = {id(node.func): len(node.args) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    dated = any(name.split(".")[0] == "datetime" for name in imported(tree))
-    for name in imported(tree):
+def _clocks(tree: Tree) -> Iterator[str]:
+    calls = {id(node.func): len(node.args) for node in tree.nodes if isinstance(node, ast.Call)}
+    dated = any(name.split(".")[0] == "datetime" for name in imported(tree.nodes))
+    for name in imported(tree.nodes):
         if name in _CLOCKS or name.split(".")[0] == "secrets":
             yield f"uses {name}"
-    for name, node in mentioned(tree):
+    for name, node in mentioned(tree.nodes):
         if name in _CLOCKS or (name in _CLOCKS_BY_DEFAULT and calls.get(id(node), 9) < _CLOCKS_BY_DEFAULT[name]):
             yield f"calls {name}()" if id(node) in calls else f"uses {name}"
         elif name in ("random.Random", "Random") and calls.get(id(node)) == 0:
             yield f"calls {name}() without a seed"
-    for call in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
+    for call in (each for each in tree.nodes if isinstance(each, ast.Call)):
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         if dated and method in _CLOCK_METHODS:
             yield f"calls {method}()"
 
 
-def _reached(tree: ast.Module) -> Iterator[str]:
-    for name in imported(tree):
+def _reached(tree: Tree) -> Iterator[str]:
+    for name in imported(tree.nodes):
         parts = name.split(".")
         if parts[0] in _OUTSIDE or ".".join(parts[:2]) in _OUTSIDE:
             yield f"imports {parts[0]!r}: it may not reach outside"
         elif name in _OUTSIDE_NAMES or (parts[0] == "sys" and name not in _OF_SYS):
             yield f"imports {name!r}: it may not reach outside"
-    for name, _ in mentioned(tree):
+    for name, _ in mentioned(tree.nodes):
         if name in _BUILTINS:
             yield f"uses {name}: write out what is to be done"
         elif name in _OUTSIDE_NAMES or (name.split(".")[0] == "sys" and name not in _OF_SYS):
             yield f"uses {name}: it may not reach outside"
-    modules = {name.split(".")[0] for name in aliases(tree)}
-    for node in ast.walk(tree):
+    modules = {name.split(".")[0] for name in aliases(tree.nodes)}
+    for node in tree.nodes:
         if (
             isinstance(node, ast.Attribute)
             and node.attr.strip("_") in _OUTSIDE_MODULES

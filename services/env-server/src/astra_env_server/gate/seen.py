@@ -60,7 +60,8 @@ def _state(evidence: Evidence) -> str:
         return "a stateless arena"
     changed = sum(run.outcome.state is not None for run in evidence.golden.values())
     return (
-        f"{changed} of {len(evidence.golden)} golden calls change the state; {len(evidence.elsewhere)} in another one"
+        f"{changed} of {len(evidence.golden)} golden calls change the state; {len(evidence.elsewhere)} in another one; "
+        f"{sum(map(len, evidence.without.values()))} without one of those before"
     )
 
 
@@ -71,7 +72,11 @@ def _once_more(evidence: Evidence) -> str:
 
 def _single(evidence: Evidence) -> str:
     tried = [runs for by_argument in evidence.single.values() for runs in by_argument.values()]
-    return f"{sum(map(len, tried))} golden calls with one of {len(tried)} arguments changed"
+    blind = sum(len(runs) for by_argument in evidence.blind.values() for runs in by_argument.values())
+    return (
+        f"{sum(map(len, tried))} golden calls with one of {len(tried)} arguments changed, {blind} with one that nobody "
+        "would choose"
+    )
 
 
 def _failed(evidence: Evidence) -> str:
@@ -79,7 +84,8 @@ def _failed(evidence: Evidence) -> str:
 
 
 def _of_others(evidence: Evidence) -> str:
-    return f"{sum(map(len, evidence.others.values()))} calls with the arguments of other tools"
+    shifted = f", {len(evidence.shifted)} in states without an answer" if evidence.spec.state is not None else ""
+    return f"{sum(map(len, evidence.others.values()))} calls with the arguments of other tools{shifted}"
 
 
 SEEN: Mapping[str, Callable[[Evidence], str]] = {

@@ -8,20 +8,16 @@ wanted, and saying it brings nothing about.
 
 import ast
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
-from astra_proto.arenas import ArenaSpec, ArenaTool, SubTask
+from astra_proto.arenas import ArenaSpec, SubTask
 from astra_proto.state import state_json
-from astra_service.syntax import parse
 from pydantic import JsonValue
 
 from astra_env_server.sandbox.base import CallOutcome
 from astra_env_server.scoring.end_state import holds_in
 from astra_env_server.scoring.matching import holds
-
-if TYPE_CHECKING:
-    from astra_env_server.gate.evidence import Evidence
 
 PARAMETER = "state"
 """The first parameter of every tool of a stateful arena; no argument has this name there."""
@@ -37,37 +33,6 @@ def initial_state(spec: ArenaSpec) -> list[str]:
         for task in spec.subtasks
         if holds_in(task, spec.state)
     ]
-
-
-def state(evidence: "Evidence") -> list[str]:
-    """Every tool of a stateful arena uses the state, and every end-state check is brought about by its own call."""
-    if evidence.spec.state is None:
-        return []
-    problems = [
-        f"sub-task {task.id}: {task.state_path} has its value before the golden call is made: another one brings it "
-        "about, so leave the sub-task out, or ask for something else"
-        for task in evidence.spec.subtasks
-        if holds_in(task, json.loads(evidence.before[task.id]))
-    ]
-    used = {name for name, tasks in evidence.by_tool.items() if any(uses(evidence, task) for task in tasks)}
-    problems += [
-        f"tool {tool.name!r}: it neither changes the state nor gives anything else when the state is another"
-        for tool in evidence.spec.tools
-        if tool.name not in used and (tool.name in evidence.by_tool or not reads_state(tool))
-    ]
-    return problems
-
-
-def uses(evidence: "Evidence", task: SubTask) -> bool:
-    """Whether a golden call changed the state, or gave something else in another one."""
-    golden, elsewhere = evidence.golden[task.id].outcome, evidence.elsewhere.get(task.id)
-    return golden.state is not None or (elsewhere is not None and elsewhere.outcome != golden)
-
-
-def reads_state(tool: ArenaTool) -> bool:
-    """Whether the code of a tool so much as looks at its state."""
-    functions = [n for n in parse(tool.code).body if isinstance(n, ast.FunctionDef) and n.name == tool.name]
-    return any(isinstance(n, ast.Name) and n.id == PARAMETER for n in ast.walk(functions[-1])) if functions else False
 
 
 def changes_something(function: ast.FunctionDef) -> bool:
@@ -92,7 +57,7 @@ def another(state: dict[str, JsonValue]) -> bytes:
     return state_json({key: _emptied(value) for key, value in state.items()})
 
 
-def as_code(states: Iterator[bytes]) -> str:
+def as_code(states: Iterable[bytes]) -> str:
     """States as tables of code, so that the rows in them are found as those in the code are."""
     return "".join(f"\n_STATE_{number} = {json.loads(raw)!r}\n" for number, raw in enumerate(states))
 

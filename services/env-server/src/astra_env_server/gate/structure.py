@@ -1,7 +1,6 @@
 """Checks of what the sub-tasks say of themselves: can an answer be guessed, and does one lead to the next?"""
 
 import json
-from typing import Any
 
 from astra_proto.arenas import Answer, ArenaSpec, SubTask
 from astra_proto.traces import topology_of
@@ -37,9 +36,9 @@ def topology(spec: ArenaSpec) -> list[str]:
     for task in spec.subtasks:
         here = f"sub-task {task.id} (tool {task.tool!r})"
         hidden = [leaf for leaf in leaves(task.golden_call.arguments) if not _told(leaf, shown, tools[task.tool])]
-        if spec.state is not None:
-            continue  # calls are made in the order of the list, and may wait for others without taking any of theirs
-        if task.depends_on and not hidden and not any(_feeds(other, task) for other in _of(spec, task.depends_on)):
+        # Where there is a state a call may wait for what another one does, and take nothing of its answer.
+        idle = spec.state is None and task.depends_on and not hidden
+        if idle and not any(_feeds(other, task) for other in _of(spec, task.depends_on)):
             problems.append(
                 f"{here}: depends on {task.depends_on}, but its golden call takes nothing that these give: all of it "
                 "stands in the prompt"
@@ -47,7 +46,11 @@ def topology(spec: ArenaSpec) -> list[str]:
         for other in spec.subtasks:
             if other.id == task.id or other.id in before[task.id] or task.id in before[other.id]:
                 continue
-            if not is_trivial(other.answer) and any(_is(other.answer, leaf) for leaf in hidden):
+            if (
+                other.state_path is None
+                and not is_trivial(other.answer)
+                and any(_is(other.answer, leaf) for leaf in hidden)
+            ):
                 problems.append(
                     f"{here}: its golden call takes the answer of sub-task {other.id}, on which it does not depend"
                 )
@@ -86,13 +89,22 @@ def _told(leaf: JsonValue, shown: Output, schema: str) -> bool:
 def _feeds(other: SubTask, task: SubTask) -> bool:
     """Whether something of another sub-task's answer is in the golden call."""
     given = json.dumps(task.golden_call.arguments, ensure_ascii=False)
-    parts: list[Any] = [answer for leaf in leaves(other.answer.value) if (answer := _answer(leaf)) is not None]
-    if any(holds(part, given) for part in (other.answer, *parts)):
+    if any(holds(part, given) for part in (other.answer, *parts_of(other.answer))):
         return True
     taken = [answer for leaf in leaves(task.golden_call.arguments) if (answer := _answer(leaf)) is not None]
     value = other.answer.value
     told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return any(holds(leaf, told) for leaf in taken)
+
+
+def takes(other: SubTask, leaf: JsonValue) -> bool:
+    """Whether an argument is the answer of another sub-task, or something in it."""
+    return any(_is(part, leaf) for part in (other.answer, *parts_of(other.answer)))
+
+
+def parts_of(answer: Answer) -> list[Answer]:
+    """What is in an answer that is a list or a record, each part as an answer of its own; else itself."""
+    return [part for each in leaves(answer.value) if (part := _answer(each)) is not None]
 
 
 def _is(answer: Answer, leaf: JsonValue) -> bool:

@@ -1,10 +1,12 @@
 """Checks of what calls tell beside their answers, and of what they depend on."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from astra_proto.arenas import SubTask
 from pydantic import JsonValue
 
+from astra_env_server.gate.blind import guessed
 from astra_env_server.gate.evidence import Evidence, Ran
 from astra_env_server.gate.leakage import is_trivial
 from astra_env_server.gate.state import gives
@@ -24,6 +26,11 @@ def arguments(evidence: Evidence) -> list[str]:
                 idle.append(
                     f"tool {name!r}: its argument {argument!r} does nothing: the golden call gives the same with "
                     f"{', '.join(map(repr, values))[:200]}"
+                )
+            elif taken := next(filter(None, (guessed(evidence, task, argument) for task in given)), []):
+                idle.append(
+                    f"tool {name!r}: its argument {argument!r} need not be known: the golden call gives the same with "
+                    f"{', '.join(map(repr, taken))[:200]}"
                 )
     return idle
 
@@ -70,44 +77,61 @@ def failures(evidence: Evidence) -> list[str]:
 
 def overlap(evidence: Evidence) -> list[str]:
     """No call tells the answer of a sub-task that is not its own, nor does another tool give it when asked the same."""
-    spec = evidence.spec
-    if spec.state is not None:  # tools that share a state rightly tell of one thing from several sides
-        return []
-    before = ancestors(spec)
-    problems = []
-    for task in spec.subtasks:
-        if is_trivial(task.answer):
-            continue
-        for other in spec.subtasks:
-            if other.id == task.id or task.id in before[other.id] or other.tool == task.tool:
-                continue
-            if other.answer.value == task.answer.value:
-                continue
-            golden = evidence.golden[other.id]
-            if golden.outcome.ok and holds(task.answer, golden.outcome.output) and not _asked_with(task, golden):
-                problems.append(
-                    f"sub-task {other.id} (tool {other.tool!r}): its golden call tells the answer of sub-task "
-                    f"{task.id}, {task.answer.value!r}, as well"
-                )
-        for name, runs in _elsewhere_told(evidence, task):
+    problems = [
+        f"sub-task {task.id} (tool {task.tool!r}): its golden call is that of sub-task {other.id}: ask for one thing"
+        for other, task in combinations(evidence.spec.subtasks, 2)
+        if evidence.spec.state is None and task.golden_call == other.golden_call
+    ]
+    for task, other, run in told_by_others(evidence):
+        shifted = evidence.shifted.get((id(run), task.id))
+        if shifted is not None and shifted.outcome.ok and not _tells(task, shifted):
+            continue  # it tells what the state has
+        if other is not None:
             problems.append(
-                f"tool {name!r}: it tells the answer of sub-task {task.id}, {task.answer.value!r}, when asked "
-                f"{runs[0].arguments!r}"[:400]
+                f"sub-task {other.id} (tool {other.tool!r}): its golden call tells the answer of sub-task "
+                f"{task.id}, {task.answer.value!r}, as well"
+            )
+        else:
+            problems.append(
+                f"tool {run.tool!r}: it tells the answer of sub-task {task.id}, {task.answer.value!r}, when asked "
+                f"{run.arguments!r}"[:400]
             )
     return problems
 
 
-def _elsewhere_told(evidence: Evidence, task: SubTask) -> Iterator[tuple[str, list[Ran]]]:
-    """Other tools that give the answer when asked what its golden call asks, or to several that ask for nothing."""
+def told_by_others(evidence: Evidence) -> Iterator[tuple[SubTask, SubTask | None, Ran]]:
+    """Sub-tasks whose answers calls of other tools tell: the golden call of another one, or some other call."""
+    spec = evidence.spec
+    before = ancestors(spec)
+    for task in spec.subtasks:
+        if task.state_path is not None or is_trivial(task.answer):
+            continue
+        for other in spec.subtasks:
+            if other.id == task.id or task.id in before[other.id] or other.tool == task.tool:
+                continue
+            if other.state_path is None and other.answer.value == task.answer.value:
+                continue
+            if _tells(task, golden := evidence.golden[other.id]):
+                yield task, other, golden
+        for runs in _elsewhere_told(evidence, task):
+            yield task, None, runs[0]
+
+
+def _elsewhere_told(evidence: Evidence, task: SubTask) -> Iterator[list[Ran]]:
+    """Calls of other tools that give the answer when asked what its golden call asks, or several that ask for nothing.
+
+    Tools that share a state may well answer the same question.
+    """
     for name, asked in evidence.others.items():
         if name == task.tool:
             continue
         own = {str(evidence.golden[each.id].arguments) for each in evidence.by_tool.get(name, [])}
         same = [run for run in asked if _tells(task, run) and str(run.arguments) not in own]
+        same = same if evidence.spec.state is None else []
         made_up = [run for t in evidence.by_tool.get(name, []) for run in evidence.perturbed[t.id] if _tells(task, run)]
         made_up += [run for run in evidence.random if run.tool == name and _tells(task, run)]
         if same or len(made_up) > 1:
-            yield name, same or made_up
+            yield same or made_up
 
 
 def _tells(task: SubTask, run: Ran) -> bool:
