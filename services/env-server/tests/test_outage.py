@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sqlite3
-from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -121,7 +120,7 @@ async def test_a_connection_that_is_just_ending_is_a_503_and_is_not_used_again()
     ending = step_log._connection = Ending()
     row = StepRow("env_1", 1, 1, 0, "a", "", "{}", "[]")
     with pytest.raises(Unavailable):
-        await step_log.append(row, "open", datetime.now(UTC))
+        await step_log.append(row, None)
     assert ending.ended
     assert step_log._connection is None
     assert outage(asyncpg.InternalClientError("cannot switch to state 12")) is not None

@@ -31,7 +31,9 @@ async def test_to_rebuild_an_env_its_log_is_read_once(serve: Any, counter: Json)
         await forget(server, play)
         reads = []
         engine = server.resources.envs._repository._database.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", lambda *about: reads.append("FROM env_server_steps" in about[2]))
+        event.listen(
+            engine, "before_cursor_execute", lambda *about: reads.append("env_server_steps.record" in about[2])
+        )
         assert total(await play.call("count", {"by": 1}, step_id="two")) == 2
         assert sum(reads) == 1
 

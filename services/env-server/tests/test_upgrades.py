@@ -42,3 +42,21 @@ async def test_arenas_of_an_earlier_version_are_listed_by_their_shape(
         assert arena["tools"] == view["tools"]
         assert (await server.get("/arenas", params={"max_hops": 1})).json()["items"] == []
         assert not (await server.post("/arenas", json=library)).json()["created"]
+
+
+async def test_envs_of_an_earlier_version_go_on_where_they_were(serve: Any, counter: Json, empty_database: str) -> None:
+    async with serve(database_url=empty_database) as server:
+        play = await server.play(await server.publish(counter))
+        await play.call("count", {"by": 1}, step_id="one")
+        await play.call("count", {"by": 2}, step_id="two")
+    database = Database(empty_database)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(_go_back, "0005")
+        assert (await connection.execute(text("SELECT steps FROM env_server_envs"))).scalar_one() == 2
+    await database.close()
+    async with serve(database_url=empty_database) as server:
+        assert (await server.get(f"/envs/{play.env_id}")).json()["steps"] == 2
+        later = type(play)(server, play.env_id)
+        again = await later.call("count", {"by": 2}, step_id="two")
+        assert again["info"]["step_index"] == 2, "a retry is found by its name"
+        assert (await later.call("count", {"by": 3}))["info"]["step_index"] == 3

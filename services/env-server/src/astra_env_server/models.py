@@ -12,7 +12,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 metadata = MetaData(
@@ -69,7 +68,6 @@ envs = Table(
     Column("status", String(16), nullable=False),
     Column("episode", Integer, nullable=False),  # 0 until the first reset
     Column("seed", Integer, nullable=False),
-    Column("steps", Integer, nullable=False),
     Column("max_steps", Integer, nullable=False),
     Column("ttl_s", Float, nullable=False),
     Column("reward_mode", String(16), nullable=False),
@@ -96,5 +94,4 @@ steps = Table(
     Column("digest", String(64), nullable=False),  # of the action, to tell a retry from another step of the same name
     Column("record", Text, nullable=False),
     Column("replayed", Text, nullable=False),  # JSON: for each call, whether it is part of the session's history
-    UniqueConstraint("env_id", "episode", "step_id"),
 )

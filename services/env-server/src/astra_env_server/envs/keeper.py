@@ -13,6 +13,8 @@ from astra_env_server.envs.live import Held, LiveEnv, LiveEnvs
 from astra_env_server.envs.repository import EnvRepository, EnvRow
 from astra_env_server.metrics import Metrics
 
+_STRIDE = 1 / 16
+"""Of its time to live, by how much an env may expire late."""
 RETRY_AFTER_S = 1
 """What is told to who finds no room."""
 
@@ -90,9 +92,15 @@ class Keeper:
         """The moment, by the clock that envs expire by."""
         return self._now()
 
-    def until(self, ttl_s: float) -> datetime:
-        """When an env expires that is left alone from now on."""
-        return self._now() + timedelta(seconds=ttl_s)
+    def until(self, ttl_s: float, so_far: datetime | None = None) -> datetime:
+        """When an env expires that is left alone from now on: as ``so_far``, if that is no earlier.
+
+        A time that has to be moved is moved on by a little more, so that not every step has to write it.
+        """
+        least = self._now() + timedelta(seconds=ttl_s)
+        if so_far is None or so_far >= least:
+            return so_far or least
+        return least + timedelta(seconds=ttl_s * _STRIDE)
 
     async def reap(self) -> int:
         """End the envs whose time is over; how many there were."""

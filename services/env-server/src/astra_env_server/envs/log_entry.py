@@ -29,6 +29,15 @@ class Beginning:
     before: int
     """Number of the episode that it follows."""
     seed: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What becomes of an env with an entry of its log."""
+
+    status: str
+    expires_at: datetime
 
 
 Wrote = Callable[[int], None]
@@ -38,13 +47,14 @@ Wrote = Callable[[int], None]
 class StepLog(Protocol):
     """Adds to the logs of envs."""
 
-    async def append(self, row: StepRow, status: str, expires_at: datetime) -> bool:
-        """Add a step and move its env on, in one transaction. False if the env is not where the step begins.
+    async def append(self, row: StepRow, move: Move | None) -> bool:
+        """Add a step to the log of an open env. False if the env is not where the step begins.
 
-        Raises Unavailable when the database does not take it.
+        ``move`` is what becomes of the env in the same transaction; None where nothing does, which is nearly always:
+        how many steps an episode has is told by its log. Raises Unavailable when the database does not take it.
         """
 
-    async def begin(self, row: Beginning, expires_at: datetime) -> bool:
+    async def begin(self, row: Beginning) -> bool:
         """Open an env's next episode. False if that is not the next, or the env has expired. Raises as ``append``."""
 
     async def close(self) -> None:
@@ -56,8 +66,8 @@ class Entry:
     """What waits to be written, and who waits for it."""
 
     row: StepRow | Beginning
-    status: str
-    expires_at: datetime
+    move: Move | None
+    """Of a step."""
     written: asyncio.Future[bool]
 
 

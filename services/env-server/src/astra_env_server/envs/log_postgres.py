@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import datetime
 
 import asyncpg
 import structlog
 from astra_service.database import Database
 from astra_service.outage import outage
 
-from astra_env_server.envs.log_entry import Beginning, Entry, StepRow, Wrote, fail, settle
+from astra_env_server.envs.log_entry import Beginning, Entry, Move, StepRow, Wrote, fail, settle
 
 log = structlog.get_logger()
 
@@ -20,19 +19,29 @@ WITH given AS (
         $1::text[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
         $9::text[], $10::timestamptz[]
     ) AS t (env_id, episode, "index", seed, step_id, digest, record, replayed, status, expires_at)
+), here AS (
+    SELECT e.id FROM env_server_envs AS e JOIN given AS g ON e.id = g.env_id
+    WHERE e.episode = g.episode AND e.status = 'open' AND (g."index" = 1 OR EXISTS (
+        SELECT FROM env_server_steps AS s
+        WHERE s.env_id = g.env_id AND s.episode = g.episode AND s."index" = g."index" - 1
+    ))
+    FOR KEY SHARE OF e
+), added AS (
+    INSERT INTO env_server_steps (env_id, episode, "index", seed, step_id, digest, record, replayed)
+    SELECT g.env_id, g.episode, g."index", g.seed, g.step_id, g.digest, g.record, g.replayed
+    FROM given AS g JOIN here ON here.id = g.env_id
+    ON CONFLICT (env_id, episode, "index") DO NOTHING
+    RETURNING env_id
 ), moved AS (
-    UPDATE env_server_envs AS e SET steps = g."index", status = g.status, expires_at = g.expires_at FROM given AS g
-    WHERE e.id = g.env_id AND e.episode = g.episode AND e.steps = g."index" - 1 AND e.status = 'open'
-    RETURNING e.id
+    UPDATE env_server_envs AS e SET status = g.status, expires_at = g.expires_at
+    FROM given AS g JOIN added ON added.env_id = g.env_id
+    WHERE e.id = g.env_id AND e.episode = g.episode AND g.status IS NOT NULL
 )
-INSERT INTO env_server_steps (env_id, episode, "index", seed, step_id, digest, record, replayed)
-SELECT g.env_id, g.episode, g."index", g.seed, g.step_id, g.digest, g.record, g.replayed
-FROM given AS g JOIN moved ON moved.id = g.env_id
-RETURNING env_id
+SELECT env_id FROM added
 """
 _BEGIN = """
 UPDATE env_server_envs AS e
-SET episode = g.before + 1, seed = g.seed, steps = 0, status = 'open', expires_at = g.expires_at
+SET episode = g.before + 1, seed = g.seed, status = 'open', expires_at = g.expires_at
 FROM unnest($1::text[], $2::int[], $3::int[], $4::timestamptz[]) AS g (env_id, before, seed, expires_at)
 WHERE e.id = g.env_id AND e.episode = g.before AND e.status <> 'expired'
 RETURNING e.id
@@ -61,13 +70,13 @@ class PostgresStepLog:
         self._waiting: list[Entry] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def append(self, row: StepRow, status: str, expires_at: datetime) -> bool:
+    async def append(self, row: StepRow, move: Move | None) -> bool:
         """See StepLog."""
-        return await self._append(row, status, expires_at)
+        return await self._append(row, move)
 
-    async def begin(self, row: Beginning, expires_at: datetime) -> bool:
+    async def begin(self, row: Beginning) -> bool:
         """See StepLog."""
-        return await self._append(row, "open", expires_at)
+        return await self._append(row, None)
 
     async def close(self) -> None:
         """See StepLog."""
@@ -77,9 +86,9 @@ class PostgresStepLog:
             with contextlib.suppress(*_GONE, TimeoutError):
                 await self._connection.close(timeout=5)
 
-    async def _append(self, row: StepRow | Beginning, status: str, expires_at: datetime) -> bool:
+    async def _append(self, row: StepRow | Beginning, move: Move | None) -> bool:
         loop = asyncio.get_running_loop()
-        entry = Entry(row, status, expires_at, loop.create_future())
+        entry = Entry(row, move, loop.create_future())
         self._waiting.append(entry)
         if self._writer is None:
             self._writer = loop.create_task(self._write_all())
@@ -126,7 +135,7 @@ class PostgresStepLog:
                 [row.env_id for row in beginnings],
                 [row.before for row in beginnings],
                 [row.seed for row in beginnings],
-                [entry.expires_at for entry in entries],
+                [row.expires_at for row in beginnings],
                 timeout=PATIENCE_S,
             )
             return {record["id"] for record in begun}
@@ -140,8 +149,8 @@ class PostgresStepLog:
             [row.digest for row in rows],
             [row.record for row in rows],
             [row.replayed for row in rows],
-            [entry.status for entry in entries],
-            [entry.expires_at for entry in entries],
+            [entry.move and entry.move.status for entry in entries],
+            [entry.move and entry.move.expires_at for entry in entries],
             timeout=PATIENCE_S,
         )
         return {record["env_id"] for record in found}

@@ -11,7 +11,7 @@ from astra_proto.errors import Unavailable
 from astra_service.database import Database
 from astra_service.outage import outage
 
-from astra_env_server.envs.log_entry import Beginning, Entry, StepRow, Wrote, fail, settle
+from astra_env_server.envs.log_entry import Beginning, Entry, Move, StepRow, Wrote, fail, settle
 
 log = structlog.get_logger()
 
@@ -23,11 +23,14 @@ PATIENCE_S = 30.0
 _ADD = """
 INSERT INTO env_server_steps (env_id, episode, "index", seed, step_id, digest, record, replayed)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM env_server_envs
-WHERE id = ?1 AND episode = ?2 AND steps = ?3 - 1 AND status = 'open'
+WHERE id = ?1 AND episode = ?2 AND status = 'open' AND (?3 = 1 OR EXISTS (
+    SELECT 1 FROM env_server_steps WHERE env_id = ?1 AND episode = ?2 AND "index" = ?3 - 1
+))
+ON CONFLICT (env_id, episode, "index") DO NOTHING
 """
-_MOVE = "UPDATE env_server_envs SET steps = ?, status = ?, expires_at = ? WHERE id = ?"
+_MOVE = "UPDATE env_server_envs SET status = ?, expires_at = ? WHERE id = ?"
 _BEGIN = """
-UPDATE env_server_envs SET episode = ?2 + 1, seed = ?3, steps = 0, status = ?4, expires_at = ?5
+UPDATE env_server_envs SET episode = ?2 + 1, seed = ?3, status = 'open', expires_at = ?4
 WHERE id = ?1 AND episode = ?2 AND status <> 'expired'
 """
 
@@ -54,13 +57,13 @@ class SqliteStepLog:
         self._unmoved = 0
         self._checkpoint: asyncio.Future[None] | None = None
 
-    async def append(self, row: StepRow, status: str, expires_at: datetime) -> bool:
+    async def append(self, row: StepRow, move: Move | None) -> bool:
         """See StepLog."""
-        return await self._append(row, status, expires_at)
+        return await self._append(row, move)
 
-    async def begin(self, row: Beginning, expires_at: datetime) -> bool:
+    async def begin(self, row: Beginning) -> bool:
         """See StepLog."""
-        return await self._append(row, "open", expires_at)
+        return await self._append(row, None)
 
     async def close(self) -> None:
         """See StepLog."""
@@ -70,9 +73,9 @@ class SqliteStepLog:
         self._thread.shutdown()
         self._now.close()
 
-    async def _append(self, row: StepRow | Beginning, status: str, expires_at: datetime) -> bool:
+    async def _append(self, row: StepRow | Beginning, move: Move | None) -> bool:
         loop = asyncio.get_running_loop()
-        entry = Entry(row, status, expires_at, loop.create_future())
+        entry = Entry(row, move, loop.create_future())
         self._waiting.append(entry)
         if len(self._waiting) == 1 and self._behind is None:
             loop.call_soon(self._flush)
@@ -153,7 +156,8 @@ class SqliteStepLog:
 
 def _connect(path: str, wait_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=0"):
+    # Foreign keys stay off: the statement that adds a step finds its env, and need not look for it twice.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=0"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection
 
@@ -173,16 +177,21 @@ def _write(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[boo
 
 
 def _write_one(connection: sqlite3.Connection, entry: Entry) -> bool:
-    row = entry.row
-    # As SQLAlchemy writes a moment: the rest of the server reads it back.
-    until = entry.expires_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    row, move = entry.row, entry.move
     if isinstance(row, Beginning):
-        return connection.execute(_BEGIN, (row.env_id, row.before, row.seed, entry.status, until)).rowcount == 1
+        given = (row.env_id, row.before, row.seed, _moment(row.expires_at))
+        return connection.execute(_BEGIN, given).rowcount == 1
     added = connection.execute(
         _ADD,
         (row.env_id, row.episode, row.index, row.seed, row.step_id, row.digest, row.record, row.replayed),
     )
     if added.rowcount != 1:
         return False
-    connection.execute(_MOVE, (row.index, entry.status, until, row.env_id))
+    if move is not None:
+        connection.execute(_MOVE, (move.status, _moment(move.expires_at), row.env_id))
     return True
+
+
+def _moment(at: datetime) -> str:
+    """As SQLAlchemy writes it: the rest of the server reads it back."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

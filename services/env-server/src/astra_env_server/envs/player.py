@@ -24,7 +24,7 @@ from astra_env_server.distractors.offered import offered
 from astra_env_server.envs.episode import Episode
 from astra_env_server.envs.keeper import RETRY_AFTER_S, Keeper, refuse_if_expired
 from astra_env_server.envs.live import LiveEnv
-from astra_env_server.envs.log_entry import Beginning, StepLog, StepRow
+from astra_env_server.envs.log_entry import Beginning, Move, StepLog, StepRow
 from astra_env_server.envs.play import play
 from astra_env_server.envs.repository import EnvRepository, EnvRow
 from astra_env_server.metrics import Metrics
@@ -106,7 +106,7 @@ class Player:
             await _start(episode)
             until = self._keeper.until(row.ttl_s)
             async with self._quotas.room(current(), row.key_id if row.status != "open" else None):
-                begun = await self._log.begin(Beginning(row.id, row.episode, seed), until)
+                begun = await self._log.begin(Beginning(row.id, row.episode, seed, until))
             if not begun:
                 env.stale = True
                 raise Stale
@@ -185,7 +185,8 @@ class Player:
         try:
             step = await play(episode, row, request, action, self._step_timeout_s)
             record = step.record()
-            moved = row.moved(step.index, "done" if step.reason else "open", self._keeper.until(row.ttl_s))
+            status, until = "done" if step.reason else "open", self._keeper.until(row.ttl_s, row.expires_at)
+            move = None if status == row.status and until == row.expires_at else Move(status, until)
             line = StepRow(
                 env_id=row.id,
                 episode=row.episode,
@@ -196,7 +197,7 @@ class Player:
                 record=orjson.dumps(record).decode(),
                 replayed=orjson.dumps([result.replayed for result in step.results]).decode(),
             )
-            if not await self._log.append(line, moved.status, moved.expires_at):
+            if not await self._log.append(line, move):
                 env.stale = True
                 raise Stale
         except SandboxFull as error:
@@ -205,7 +206,7 @@ class Player:
         except BaseException:
             await episode.undo(mark)
             raise
-        env.row = moved
+        env.row = row.moved(step.index, status, until)
         if step.step_id is not None:
             env.step_ids[step.step_id] = digest
         self._metrics.step_ended(step.error)

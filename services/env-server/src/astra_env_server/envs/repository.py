@@ -22,6 +22,7 @@ class EnvRow:
     episode: int
     seed: int
     steps: int
+    """Taken in this episode: told by its log, not stored."""
     max_steps: int
     ttl_s: float
     reward_mode: str
@@ -44,6 +45,18 @@ class EnvRow:
         return row
 
 
+_TAKEN = func.coalesce(
+    select(func.max(steps.c.index))
+    .where(steps.c.env_id == envs.c.id, steps.c.episode == envs.c.episode)
+    .scalar_subquery(),
+    0,
+).label("steps")
+
+
+def _stored(row: EnvRow) -> dict[str, Any]:
+    return {name: value for name, value in vars(row).items() if name != "steps"}
+
+
 class EnvRepository:
     """Reads and writes envs. A write says what it takes the env to be; False means that it is not so any more."""
 
@@ -53,7 +66,7 @@ class EnvRepository:
     async def add(self, row: EnvRow) -> None:
         """Store a new env."""
         async with self._database.writing() as connection:
-            await connection.execute(insert(envs), vars(row))
+            await connection.execute(insert(envs), _stored(row))
 
     async def copy(self, row: EnvRow, source: str, episode: int) -> bool:
         """Store a new env with as many steps of the other's episode as it says. False if there are not so many."""
@@ -62,7 +75,7 @@ class EnvRepository:
             steps.c.env_id == source, steps.c.episode == episode, steps.c.index <= row.steps
         )
         async with self._database.writing() as connection:
-            await connection.execute(insert(envs), vars(row))
+            await connection.execute(insert(envs), _stored(row))
             added = await connection.execute(insert(steps).from_select([column.name for column in steps.c], prefix))
             if added.rowcount == row.steps:
                 return True
@@ -72,7 +85,7 @@ class EnvRepository:
     async def get(self, env_id: str) -> EnvRow | None:
         """The env, or None."""
         async with self._database.reading() as connection:
-            found = (await connection.execute(select(envs).where(envs.c.id == env_id))).first()
+            found = (await connection.execute(select(envs, _TAKEN).where(envs.c.id == env_id))).first()
         return EnvRow(**found._mapping) if found else None
 
     async def log(self, env_id: str, episode: int) -> Sequence[StepRow]:
