@@ -66,7 +66,8 @@ def surroundings() -> Iterator[dict[str, Any]]:
         folder.chmod(0o755)
         word = f"golden-{os.urandom(8).hex()}"
         (folder / "secret.txt").write_text(word)
-        abstract.bind("\0astra-canary")
+        canary = f"astra-canary-{os.urandom(8).hex()}"
+        abstract.bind(f"\0{canary}")
         abstract.listen()
         with socket.create_server(("127.0.0.1", 0)) as server:
             yield {
@@ -74,6 +75,7 @@ def surroundings() -> Iterator[dict[str, Any]]:
                 "port": server.getsockname()[1],
                 "server": os.getpid(),
                 "runner": str(Path(package.__file__).parent / "inside" / "session.py"),
+                "abstract": canary,
                 "word": word,
             }
 

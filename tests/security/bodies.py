@@ -117,7 +117,7 @@ return tarfile.open(fileobj=held).extractall("/tmp")
 
 NETWORK = {
     "loopback": "import socket; return str(socket.create_connection(('127.0.0.1', x['port']), 2))",
-    "abstract_socket": "import socket; s = socket.socket(socket.AF_UNIX); return s.connect('\\0astra-canary')",
+    "abstract_socket": "import socket; s = socket.socket(socket.AF_UNIX); return s.connect('\\0' + x['abstract'])",
     "docker": "import socket; s = socket.socket(socket.AF_UNIX); return s.connect('/var/run/docker.sock')",
     "metadata": "import socket; return socket.socket(2, socket.SOCK_DGRAM).connect(('169.254.169.254', 80))",
     "containerd": "import socket; s = socket.socket(1); return s.connect('/run/containerd/containerd.sock')",

@@ -32,11 +32,18 @@ def surroundings() -> Iterator[dict[str, object]]:
     secret = folder / "secret.txt"
     secret.write_text("golden-42")
     abstract = socket.socket(socket.AF_UNIX)
-    abstract.bind("\0astra-canary")
+    canary = f"astra-canary-{os.urandom(8).hex()}"
+    abstract.bind(f"\0{canary}")
     abstract.listen()
     with socket.create_server(("127.0.0.1", 0)) as server, abstract:
         runner = str(Path(package.__file__).parent / "inside" / "session.py")
-        yield {"secret": str(secret), "port": server.getsockname()[1], "server": os.getpid(), "runner": runner}
+        yield {
+            "secret": str(secret),
+            "port": server.getsockname()[1],
+            "server": os.getpid(),
+            "runner": runner,
+            "abstract": canary,
+        }
     secret.unlink()
     folder.rmdir()
 

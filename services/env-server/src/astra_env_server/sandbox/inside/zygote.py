@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from . import locks
 from .frames import Closed, read_exactly, write_frame
-from .session import Tools, describe, lock_down, serve
+from .session import Tools, describe, lock_down, rehearse, serve
 
 # fmt: off
 PRELOADED = (
@@ -38,6 +38,7 @@ def preload() -> None:
     """Import what tools are likely to want, and have the collector pass it over from then on."""
     for name in PRELOADED:
         importlib.import_module(name)
+    rehearse()
     gc.collect()
     gc.freeze()
 
