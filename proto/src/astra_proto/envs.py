@@ -66,7 +66,7 @@ class CreateEnv(Request):
     seed: Seed = 0
     max_steps: Annotated[int, Field(ge=1, le=256)] = 32
     ttl_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 900.0
-    """Seconds without a call after which the env expires."""
+    """Seconds without a call after which the env expires, at most a sixteenth of it late."""
     reward_mode: RewardMode = RewardMode.DELTA
     score: Score = Score.F1
     final_answer: bool = False
