@@ -51,7 +51,7 @@ async def test_an_arena_in_chinese_is_sound(contexts: Contexts) -> None:
     assert outcome.result["arena_id"] == draw_arena("library", 5, Topology.MULTI_HOP, 4, "zh").id()
 
 
-@pytest.mark.parametrize(("domain", "hops", "language"), [("travel", 4, "en"), ("retail", 6, "zh")])
+@pytest.mark.parametrize(("domain", "hops", "language"), [("travel", 6, "en"), ("retail", 6, "zh")])
 async def test_an_arena_with_a_state_is_sound(contexts: Contexts, domain: str, hops: int, language: Language) -> None:
     job = ArenaJob(
         domain=domain, language=language, topology=Topology.MULTI_HOP, hops=hops, seed=5, stateful=True, split="train"

@@ -56,6 +56,44 @@ def test_every_shape_is_drawn_and_its_golden_calls_reach_every_end(domain: str, 
         assert all(there(state, task.state_path) == task.answer.value for task in ends)
 
 
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, held in value.items():
+            yield from (key, *texts(held))
+    elif isinstance(value, str):
+        yield value
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_no_golden_call_reaches_its_end_with_one_argument_changed(domain: str, language: Language) -> None:
+    tried = 0
+    for topology, hops in SHAPES:
+        arena = draw_stateful_arena(domain, 3, topology, hops, language)
+        codes = {tool.name: tool.code for tool in arena.tools}
+        before = arena.state
+        assert before is not None
+        for task, _, after in played(arena):
+            module: dict[str, Any] = {}
+            exec(compile(codes[task.tool], task.tool, "exec"), module)
+            own = task.golden_call.arguments
+            for name, value in own.items():
+                known = [value + 1, value - 1] if isinstance(value, int) else sorted({*texts(before)} - {value})
+                for other in known:
+                    state = copy.deepcopy(before)
+                    try:
+                        output = module[task.tool](state, **{**own, name: other})
+                    except (ValueError, KeyError):
+                        continue
+                    tried += 1
+                    if task.state_path is None:
+                        assert not holds(json.dumps(output, ensure_ascii=False), task.answer.value), (task, name, other)
+                    else:
+                        assert there(state, task.state_path) != task.answer.value, (task, name, other)
+            before = after
+    assert tried > 100
+
+
 def test_a_hundred_seeds_give_as_many_arenas_most_of_which_change_something() -> None:
     arenas = [draw_stateful_arena(domain, seed) for domain in DOMAINS for seed in range(100)]
     assert len({arena.id() for arena in arenas}) == len(arenas)

@@ -9,6 +9,8 @@ from astra_synth_worker.teacher.words import names
 _GUEST = {"type": "string", "description": "Name of the guest."}
 _ROOM = {"type": "string", "description": "Number of the room."}
 _NIGHTS = {"type": "integer", "minimum": 1}
+_LENGTHS = range(11, 29)
+"""Nights of a stay. No two stays have the same: how long one is is not learnt from another."""
 _BOARDS = ("none", "breakfast", "half board", "full board")
 _TOTAL = {"en": "what the stay of {guest} then costs in all", "zh": "{guest}的住宿此后的总价"}
 
@@ -97,15 +99,12 @@ def _draw_state(rng: random.Random, language: str) -> tuple[State, list[str]]:
     numbers = rng.sample([f"{floor}{n:02}" for floor in "ABCDEFGH" for n in range(11, 40)], 18)
     prices = rng.sample(range(61, 197), 18)
     rooms = {n: {"beds": 1 + i % 3, "price": price} for i, (n, price) in enumerate(zip(numbers, prices, strict=True))}
-    stays = {
-        guest: {
-            "room": room,
-            "nights": rng.randint(11, 28),
-            "board": rng.choice(_BOARDS),
-            "status": "confirmed" if i < 7 else "cancelled",
-        }
-        for i, (guest, room) in enumerate(zip(guests[:10], rng.sample(numbers, 10), strict=True))
-    }
+    stays = {}
+    drawn = zip(guests[:10], rng.sample(numbers, 10), rng.sample(_LENGTHS, 10), strict=True)
+    for i, (guest, room, nights) in enumerate(drawn):
+        booked = {"room": room, "nights": nights}
+        status = "confirmed" if i < 7 else "cancelled"
+        stays[guest] = {**booked, "board": rng.choice(_BOARDS), "status": status, "booked": booked}
     boards = dict(zip(_BOARDS, (0, *sorted(rng.sample(range(9, 58), 3))), strict=True))
     return {"rooms": rooms, "boards": boards, "stays": stays, "fee": rng.randint(21, 59)}, guests[10:]
 
@@ -114,8 +113,9 @@ def _guests(scene: Scene, status: str) -> list[str]:
     return [guest for guest, stay in scene.state["stays"].items() if stay["status"] == status]
 
 
-def _another(scene: Scene, of: range, but: int) -> int:
-    return scene.rng.choice([n for n in of if n != but])
+def _new_length(scene: Scene) -> int:
+    taken = {stay["nights"] for stay in scene.state["stays"].values()}
+    return scene.rng.choice([nights for nights in _LENGTHS if nights not in taken])
 
 
 def _arrival(scene: Scene) -> Story:
@@ -123,7 +123,7 @@ def _arrival(scene: Scene) -> Story:
     state, told, rng = scene.state, scene.stretch, scene.rng
     leaving = scene.someone(_guests(scene, "confirmed"))
     stay = state["stays"][leaving]
-    nights = rng.randint(11, 28)
+    nights = _new_length(scene)
     how: str | None = None
     if 0 in told:
         found = yield Move(
@@ -160,7 +160,8 @@ def _arrival(scene: Scene) -> Story:
                 "en": f"Book {which.get('en', f'room {room}')} for {guest}, {long.get('en', f'for {nights} nights')}.",
                 "zh": f"为{guest}预订{which.get('zh', f'房间{room}')}，{long.get('zh', f'住{nights}晚')}。",
             },
-            path=("stays", guest) if told.end == 4 else ("stays", guest, "room"),
+            # Where the stay is changed afterwards, what was booked lasts: the room and the nights, not the room alone.
+            path=("stays", guest) if told.end == 4 else ("stays", guest, "booked"),
         )
     if 4 in told:
         yield _board(scene, guest)
@@ -217,7 +218,7 @@ def _board(scene: Scene, guest: str) -> Move:
 
 
 def _nights(scene: Scene, guest: str) -> Move:
-    nights = _another(scene, range(11, 29), scene.state["stays"][guest]["nights"])
+    nights = _new_length(scene)
     words = {"en": f"Change the stay of {guest} to {nights} nights.", "zh": f"把{guest}的住宿改为{nights}晚。"}
     return Move("change_nights", {"guest": guest, "nights": nights}, words, path=("stays", guest, "nights"))
 

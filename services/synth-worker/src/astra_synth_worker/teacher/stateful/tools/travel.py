@@ -1,4 +1,7 @@
-"""Tools of a hotel. Its state has rooms, boards by price a night, stays by guest, and the fee of a cancellation."""
+"""Tools of a hotel. Its state has rooms, boards by price a night, stays by guest, and the fee of a cancellation.
+
+A stay keeps what was booked at first, whatever is changed later.
+"""
 
 from typing import Any
 
@@ -48,7 +51,8 @@ def book_room(state: State, guest: str, room: str, nights: int) -> Any:
         raise ValueError("that guest has a stay already")
     if nights < 1:
         raise ValueError("nights must be 1 or more")
-    stay = {"room": room, "nights": nights, "board": "none", "status": "confirmed"}
+    booked = {"room": room, "nights": nights}
+    stay = {**booked, "board": "none", "status": "confirmed", "booked": booked}
     state["stays"][guest] = stay
     return {"guest": guest, "total": total_of(state, stay)}
 
