@@ -5,7 +5,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from astra.services import Service
 
 FOLDER = Path(__file__).parents[2] / "services" / "env-server" / "examples"
 EXAMPLES = [FOLDER / f"{name}.json" for name in ("library", "hotel")]
@@ -108,6 +110,22 @@ def test_arenas_are_watched_compared_and_counted(up: Any, astra: Any, documents:
     shown = astra(up.data_dir, "arena", "stats").stdout
     assert "47.8 %" in shown
     assert "(paper 4.37)" in shown
+
+    (before,) = documents(up.data_dir, "arena", "difficulty")
+    assert (before["arenas"], before["measured"], before["sides"]) == (len(listed), 0, None)
+    assert "No policy was measured" in astra(up.data_dir, "arena", "show", arena).stdout
+    told_at = f"{up.endpoints.urls[Service.ENV_SERVER]}/solve-rates"
+    for policy, solved in (("weak", 0.0), ("strong", 0.75)):
+        measured = {"episodes": 4, "solve_rate": solved, "f1": solved}
+        body = {"policy": policy, "arenas": {arena: measured, hotel["id"]: measured}}
+        assert httpx2.post(told_at, json=body).json()["recorded"] == 2
+    (after,) = documents(up.data_dir, "arena", "difficulty", "--domain", "library")
+    assert (after["measured"], after["sides"]["strong_only"], [*after["policies"]]) == (1, 1, ["weak", "strong"])
+    told = astra(up.data_dir, "arena", "difficulty").stdout
+    assert "strong (strong) 2 of the 2 arenas" in told
+    for command in (("show", arena), ("stats",), ("difficulty",)):
+        assert "75.0 %" in astra(up.data_dir, "arena", *command).stdout, command
+    assert astra(up.data_dir, "arena", "difficulty", "--strong", "nobody").returncode == 1
 
 
 def test_arenas_go_out_as_a_dataset_and_come_back(up: Any, astra: Any, documents: Any, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class ArenaFile(Record):
     def of(cls, arena: Arena) -> Self:
         """The file of a published arena."""
         version = 1 if arena.spec.state is None else VERSION
-        body = {"format": FORMAT, "schema_version": version, **arena.model_dump(mode="json")}
+        body = {"format": FORMAT, "schema_version": version, **arena.model_dump(mode="json", exclude={"solve_rates"})}
         return cls(**body, sha256=_digest(body))
 
     def text(self) -> str:

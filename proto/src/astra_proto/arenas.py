@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from astra_proto.base import Record, Reply
 from astra_proto.ids import ArenaId, ToolName, canonical_json, content_id
 from astra_proto.messages import FunctionSpec, ToolSpec
+from astra_proto.solve_rates import SolveRates
 from astra_proto.soundness import SoundnessReport
 from astra_proto.state import State, pointer_tokens
 
@@ -179,6 +180,8 @@ class Arena(Record):
     id: ArenaId
     spec: ArenaSpec
     soundness: SoundnessReport
+    solve_rates: SolveRates = {}
+    """What policies reached in it. Not part of what is published: it is not in an exported file."""
 
 
 class ArenaView(Reply):
@@ -198,6 +201,8 @@ class ArenaView(Reply):
     teacher: str
     stateful: bool = False
     """Whether its tools share a state that calls change. Views from before there were such arenas do not say."""
+    solve_rates: SolveRates = {}
+    """What policies reached in it; empty where none was measured."""
 
 
 class PublishReply(Reply):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from statistics import fmean
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from astra_proto.base import Record, Reply, Request
 from astra_proto.distractors import BandCounts
 from astra_proto.ids import ArenaId, Key, RunId
 from astra_proto.messages import Message, ToolSpec
+from astra_proto.solve_rates import Measured, PolicyName
 
 
 class RunStatus(StrEnum):
@@ -109,6 +111,9 @@ class CreateEvaluation(Request):
     max_new_tokens: Annotated[int, Field(ge=8, le=8_192)] = 96
     distractors: BandCounts = BandCounts()
     """Tools of other domains that each env offers beside its own; none unless asked for."""
+    name: PolicyName | None = None
+    """What the policy is called among the solve rates of the arenas. Null for a name that tells the kind and the id of
+    the run, and what was asked for beside its likeliest use: ``rl:0f3c9a12``, ``base:scratch greedy``."""
 
 
 class EvaluationResult(Record):
@@ -127,6 +132,19 @@ class EvaluationResult(Record):
     """Tool calls per solved sub-task; null when none was solved."""
     by_arena: dict[str, list[float]]
     """Arena id to the F1 under each seed."""
+    solved_by_arena: dict[str, list[float]] = {}
+    """Arena id to the share of sub-tasks solved under each seed. Empty in results of versions that did not tell."""
+
+    def measured(self) -> dict[ArenaId, Measured]:
+        """What the policy reached in each arena; empty in results of versions that did not tell."""
+        return {
+            arena_id: Measured(
+                episodes=len(shares),
+                solve_rate=fmean(share == 1 for share in shares),
+                f1=fmean(self.by_arena[arena_id]),
+            )
+            for arena_id, shares in self.solved_by_arena.items()
+        }
 
 
 class Evaluation(Reply):

@@ -11,6 +11,9 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
+from astra_proto.runs import CreateEvaluation
+from astra_trainer.evaluations.solve_rates import policy_name
+from astra_trainer.models import WorkRow
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -108,19 +111,43 @@ def test_reinforcement_moves_the_weights_and_leaves_no_env(trainer: Trainer, sft
 
 
 @pytest.mark.timeout(600)
-def test_an_untrained_policy_earns_nothing_and_a_trained_one_something(trainer: Trainer, sft: Json) -> None:
+def test_an_untrained_policy_earns_nothing_and_a_trained_one_something(
+    trainer: Trainer, sft: Json, env_server: Any
+) -> None:
     untrained = trainer.evaluate("scratch", policy="base:scratch")
     trained = trainer.evaluate("trained", policy=sft["id"], seeds=[0, 1], temperature=1.0)
     assert (untrained["f1"], untrained["infra_failures"], untrained["episodes"]) == (0.0, 0, 4)
     assert trained["f1"] > 0
     assert trained["episodes"] == 8
     assert {len(rewards) for rewards in trained["by_arena"].values()} == {2}
+    # The arenas say by now how hard they were found, under names that tell the policies apart.
+    sampled = f"sft:{sft['id'][4:12]}"
+    for arena_id, rewards in trained["by_arena"].items():
+        rates = httpx2.get(f"{env_server.url}/arenas/{arena_id}").json()["solve_rates"]
+        assert rates["base:scratch greedy"]["solve_rate"] == 0.0
+        assert (rates[sampled]["episodes"], rates[sampled]["f1"]) == (2, pytest.approx(fmean(rewards)))
+        again = trainer.post(f"/evaluations/{rates[sampled]['source']}/solve-rates")
+        assert again.json() == {"recorded": 4, "unknown": []}
+        assert httpx2.get(f"{env_server.url}/arenas/{arena_id}").json()["solve_rates"].keys() == rates.keys()
 
 
 def test_distractors_are_asked_for_and_missed_where_there_is_no_registry(trainer: Trainer) -> None:
     found = trainer.evaluation("distracted", policy="base:scratch", limit=1, distractors={"high": 1})
     assert found["status"] == "failed"
     assert "ASTRA_ENV_SERVER_TOOL_REGISTRY_URL" in found["detail"]
+    refused = trainer.post(f"/evaluations/{found['id']}/solve-rates")
+    assert (refused.status_code, "no result" in refused.json()["detail"]) == (409, True)
+
+
+def test_policies_have_names_that_tell_them_apart() -> None:
+    def name(**asked: Any) -> str:
+        run = WorkRow(id="run_" + "0f3c9a12" * 4, request={"kind": "rl"}) if "policy" not in asked else None
+        return policy_name(CreateEvaluation.model_validate({"key": "k", "policy": "run_", **asked}), run)
+
+    assert name(temperature=1.0) == "rl:0f3c9a12"
+    assert name() == "rl:0f3c9a12 greedy"
+    assert name(policy="base:scratch", temperature=1.0, distractors={"high": 2, "low": 1}) == "base:scratch +3"
+    assert name(name="strong") == "strong"
 
 
 @pytest.mark.timeout(900)

@@ -7,6 +7,7 @@ from astra_proto.arenas import Split
 from astra_proto.errors import AstraError
 from astra_proto.ids import content_id
 from astra_proto.runs import CreateEvaluation, Evaluation, RunStatus
+from astra_proto.solve_rates import RecordedSolveRates
 from astra_service.client import ApiClient
 
 from astra import console
@@ -29,13 +30,14 @@ async def run(
         float, typer.Option(min=0, max=5, help="Of the policy; 0 always takes the likeliest token.")
     ] = 0.7,
     distractors: Distractors = "",
+    name: Annotated[str | None, typer.Option(help="What the policy is called among the solve rates of arenas.")] = None,
     key: Annotated[
         str | None, typer.Option(help="The same key is the same evaluation. Default: a hash of the options.")
     ] = None,
     wait: Annotated[bool, typer.Option(help="Follow to the end; Ctrl-C only stops following.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Play arenas with a policy and score it.
+    """Play arenas with a policy and score it. How often it solved each arena is kept with the arena.
 
     Example: astra eval run run_0123456789abcdef0123456789abcdef --seeds 0,1,2
     """
@@ -46,6 +48,8 @@ async def run(
     asked = {"policy": policy, "split": split, "limit": limit, "seeds": numbers, "temperature": temperature}
     if (counts := band_counts(distractors)).total:  # else the key stays what it was
         asked["distractors"] = counts.model_dump()
+    if name is not None:
+        asked["name"] = name
     body = CreateEvaluation.model_validate({"key": key or content_id("cli", asked), **asked})
     evaluation = await trainer.post("/evaluations", body, Evaluation, repeatable=True)
 
@@ -58,6 +62,24 @@ async def run(
     _show(evaluation, as_json)
     if evaluation.status is RunStatus.FAILED:
         raise AstraError(f"the evaluation failed: {evaluation.detail}")
+
+
+@command(app)
+async def record(
+    trainer: ApiClient,
+    evaluation: Annotated[str, typer.Argument(metavar="EVALUATION", help="Id of the evaluation.")],
+    as_json: Json = False,
+) -> None:
+    """Tell the arenas once more how often they were solved. Every evaluation does so at its end.
+
+    Example: astra eval record ev_0123456789abcdef0123456789abcdef
+    """
+    told = await trainer.post(f"/evaluations/{evaluation}/solve-rates", None, RecordedSolveRates, repeatable=True)
+    if as_json:
+        console.emit(told)
+        return
+    gone = f"; {len(told.unknown)} are not published any more" if told.unknown else ""
+    console.say(f"{told.recorded} arenas say how often they were solved{gone}. See `astra arena difficulty`.")
 
 
 @command(app)

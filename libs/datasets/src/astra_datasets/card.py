@@ -12,7 +12,7 @@ from astra_datasets.tables import digests
 WHAT = {
     "arenas": "whole arenas: `spec` and `soundness` are JSON; what `astra arena import-rows` reads back as they were",
     "rl": "one row an arena in the shape of the public ASTRA RL data: `prompt`, `tool_schema`, `tool_dict`, "
-    "`sub_qa_dict`; the column `arena` has what that shape leaves out",
+    "`sub_qa_dict`; the columns `arena` and `solve_rates` have what that shape leaves out",
     "sft": "golden episodes as conversations: `messages` and `tools` are JSON in the shape of OpenAI's chat",
 }
 
@@ -29,7 +29,7 @@ class Ledger:
 
     def add(self, arena: Arena) -> None:
         """One more."""
-        self.facts.append(Facts.of_spec(arena.spec))
+        self.facts.append(Facts.of_spec(arena.spec, arena.solve_rates))
         self.checks.update(check.name for check in arena.soundness.checks if check.passed)
         self.gates[arena.soundness.gate] += 1
         self.tokens += arena.spec.provenance.tokens
@@ -48,6 +48,7 @@ def write_card(folder: Path, ledger: Ledger, *, name: str, licence: str, tasks: 
         "made, judged by rule.\n",
         _contents(tables, tasks),
         _counts(found),
+        _difficulty(found),
         _checked(ledger, found.arenas),
         _provenance(found, ledger, licence),
         _files(folder),
@@ -91,6 +92,22 @@ def _counts(found: Mix) -> str:
             lines.append(f"| {column} | {_cell(value)} | {share.count} | {100 * share.share:.1f} % | {paper} |")
     told = "A question and its near doubles are in one split; which one follows from a hash of the question."
     return "\n".join([*lines, "", told, ""])
+
+
+def _difficulty(found: Mix) -> str:
+    head = (
+        "What policies reached that were measured in them, the weakest first: the share of episodes in which every "
+        "sub-task was solved, and the F1 that they earned, over arenas. The column `solve_rates` has it for each.\n"
+        if found.policies
+        else "No policy was measured in these arenas: shape, hops and sub-tasks are what is known.\n"
+    )
+    lines = [
+        f"| {_cell(policy)} | {rate.arenas} of {found.arenas} | {rate.episodes} | {100 * rate.solve_rate:.1f} % | "
+        f"{rate.f1:.3f} |"
+        for policy, rate in found.policies.items()
+    ]
+    table = ["| policy | arenas | episodes | solved | F1 |", "|---|---:|---:|---:|---:|", *lines] if lines else []
+    return "\n".join(["## How hard it is\n", head, *table, ""])
 
 
 def _checked(ledger: Ledger, arenas: int) -> str:

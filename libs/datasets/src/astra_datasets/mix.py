@@ -3,11 +3,14 @@
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from astra_proto.arenas import ArenaSpec, ArenaView, SubTask
+from astra_proto.solve_rates import Measured
 from pydantic import BaseModel
+
+from astra_datasets.difficulty import PolicyRate, policy_rates
 
 PAPER: Mapping[str, Mapping[str, float]] = {
     "topology": {"parallel_multi_hop": 0.478, "multi_hop": 0.348, "parallel_single_hop": 0.106, "single_hop": 0.068},
@@ -39,6 +42,9 @@ class Facts:
     state: str
     """``stateful`` or ``stateless``."""
 
+    solve_rates: Mapping[str, Measured] = field(default_factory=dict)
+    """By policy."""
+
     @classmethod
     def of_view(cls, view: ArenaView) -> Self:
         """Those of an arena in the catalogue."""
@@ -51,10 +57,11 @@ class Facts:
             teacher=view.teacher,
             subtasks=view.subtask_count,
             state=_STATE[view.stateful],
+            solve_rates=view.solve_rates,
         )
 
     @classmethod
-    def of_spec(cls, spec: ArenaSpec) -> Self:
+    def of_spec(cls, spec: ArenaSpec, solve_rates: Mapping[str, Measured] | None = None) -> Self:
         """Those of an arena that is at hand whole."""
         return cls(
             split=spec.split,
@@ -65,6 +72,7 @@ class Facts:
             teacher=spec.provenance.teacher,
             subtasks=len(spec.subtasks),
             state=_STATE[spec.state is not None],
+            solve_rates=solve_rates or {},
         )
 
 
@@ -95,6 +103,8 @@ class Mix(BaseModel):
     subtasks: Spread
     by: dict[str, dict[str, Share]]
     """Column to value to share; values by count, hops by number."""
+    policies: dict[str, PolicyRate]
+    """What was measured in them, the weakest policy first."""
 
 
 def depths(subtasks: Sequence[SubTask]) -> dict[int, int]:
@@ -120,6 +130,7 @@ def mix(facts: Iterable[Facts]) -> Mix:
             paper=PAPER_SUBTASKS,
         ),
         by={column: _shares(column, found) for column in COLUMNS},
+        policies=policy_rates(one.solve_rates for one in found),
     )
 
 

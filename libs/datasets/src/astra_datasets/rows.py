@@ -3,7 +3,7 @@
 A row has ``prompt`` (a list with one message) and three texts of JSON: ``tool_schema`` (OpenAI tools, distractors among
 them), ``tool_dict`` (tool to Python source) and ``sub_qa_dict`` (tool to the texts its calls must give). That is less
 than an arena is: no golden calls, no questions, no dependencies, no types. A fifth column, ``arena``, has the rest, so
-that a row of ours is the same arena when it is read back.
+that a row of ours is the same arena when it is read back; a sixth, ``solve_rates``, what policies reached in it.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 from astra_proto.arenas import Answer, ArenaSpec, ArenaTool
 from astra_proto.base import Record
 from astra_proto.messages import UserMessage
+from astra_proto.solve_rates import SolveRates
 from pydantic import JsonValue
 
 ELSEWHERE = {"prompt", "tools", "distractors"}
@@ -27,10 +28,12 @@ class RLRow(Record):
     sub_qa_dict: str
     arena: str | None = None
     """Everything of the arena that the other columns do not hold, as JSON; null in rows of others."""
+    solve_rates: str | None = None
+    """Policy to what was measured of it in the arena, as JSON; null in rows of others."""
 
 
-def row_of(spec: ArenaSpec, *, bare: bool = False) -> RLRow:
-    """The row of an arena; ``bare`` leaves the fifth column out."""
+def row_of(spec: ArenaSpec, solve_rates: SolveRates | None = None, *, bare: bool = False) -> RLRow:
+    """The row of an arena; ``bare`` leaves all but the public four columns out."""
     offered = sorted((*spec.tools, *spec.distractors), key=lambda tool: tool.name)
     answers: dict[str, list[str]] = {}
     for task in spec.subtasks:
@@ -41,6 +44,7 @@ def row_of(spec: ArenaSpec, *, bare: bool = False) -> RLRow:
         tool_dict=_json({tool.name: tool.code for tool in offered}),
         sub_qa_dict=_json(answers),
         arena=None if bare else _json(_rest(spec)),
+        solve_rates=None if bare else rates_text(solve_rates or {}),
     )
 
 
@@ -49,6 +53,11 @@ def spec_of(prompt: str, tools: dict[str, ArenaTool], rest: dict[str, Any]) -> A
     own, others = ([tools[name] for name in rest[part]] for part in ("tools", "distractors"))
     fields = {key: value for key, value in rest.items() if key not in ("id", "tools", "distractors")}
     return ArenaSpec.model_validate({**fields, "prompt": prompt, "tools": own, "distractors": others})
+
+
+def rates_text(solve_rates: SolveRates) -> str:
+    """What policies reached in an arena, as JSON."""
+    return _json({policy: rate.model_dump(mode="json") for policy, rate in solve_rates.items()})
 
 
 def as_text(value: JsonValue) -> str:

@@ -17,11 +17,11 @@ SCHEMAS: Mapping[str, Any] = {
     "arenas": pa.schema(
         [(name, _TEXT) for name in ("id", "split", "domain", "language", "topology")]
         + [("hops", _NUMBER), ("subtasks", _NUMBER)]
-        + [(name, _TEXT) for name in ("teacher", "prompt", "spec", "soundness")]
+        + [(name, _TEXT) for name in ("teacher", "prompt", "spec", "soundness", "solve_rates")]
     ),
     "rl": pa.schema(
         [("prompt", pa.list_(_MESSAGE))]
-        + [(name, _TEXT) for name in ("tool_schema", "tool_dict", "sub_qa_dict", "arena")]
+        + [(name, _TEXT) for name in ("tool_schema", "tool_dict", "sub_qa_dict", "arena", "solve_rates")]
     ),
     "sft": pa.schema([(name, _TEXT) for name in ("arena_id", "split", "tools", "messages")]),
 }

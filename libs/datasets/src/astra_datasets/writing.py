@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from astra_datasets.card import Ledger, write_card
 from astra_datasets.harbor.folder import write_task
 from astra_datasets.mix import Facts, Mix, mix
-from astra_datasets.rows import row_of
+from astra_datasets.rows import rates_text, row_of
 from astra_datasets.tables import Tables
 
 
@@ -50,8 +50,8 @@ async def write_dataset(
 ) -> Written:
     """Write a dataset into a folder that is empty or not there. Raises Conflict if it holds something.
 
-    ``arenas`` come with their golden episodes where ``parts`` has those. The same arenas in the same order give the
-    same files, byte by byte.
+    ``arenas`` come with their golden episodes where ``parts`` has those. The same arenas in the same order, found to be
+    as hard, give the same files, byte by byte.
     """
     _begin(folder)
     ledger, tasks = Ledger(), 0
@@ -62,7 +62,7 @@ async def write_dataset(
             if Part.ARENAS in parts:
                 tables.add("arenas", split, arena_row(arena))
             if Part.RL in parts:
-                tables.add("rl", split, row_of(arena.spec, bare=bare).model_dump(mode="json"))
+                tables.add("rl", split, row_of(arena.spec, arena.solve_rates, bare=bare).model_dump(mode="json"))
             if Part.SFT in parts and episode is not None:
                 tables.add("sft", split, _conversation(episode))
             if Part.HARBOR in parts:
@@ -87,6 +87,7 @@ def arena_row(arena: Arena) -> dict[str, str | int]:
         "prompt": spec.prompt,
         "spec": spec.model_dump_json(),
         "soundness": arena.soundness.model_dump_json(),
+        "solve_rates": rates_text(arena.solve_rates),
     }
 
 

@@ -92,14 +92,20 @@ def upsert(
     table: FromClause,
     values: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     key: Sequence[str],
+    *,
+    replace: bool = False,
 ) -> Any:
-    """An ``INSERT … ON CONFLICT (key) DO NOTHING`` for either database.
+    """An ``INSERT … ON CONFLICT (key) DO NOTHING`` for either database; with ``replace`` what is there is overwritten.
 
-    Returns the statement, so that a caller may ask for ``.returning(...)``: it returns a row only if one was inserted.
+    Returns the statement, so that a caller may ask for ``.returning(...)``: it returns a row only if one was written.
     """
     dialect = session.get_bind().dialect.name
     insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return insert(table).values(values).on_conflict_do_nothing(index_elements=list(key))
+    statement = insert(table).values(values)
+    if not replace:
+        return statement.on_conflict_do_nothing(index_elements=list(key))
+    others = {column.name: column for column in statement.excluded if column.name not in key}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=others)
 
 
 def run_migrations(metadata: MetaData) -> None:

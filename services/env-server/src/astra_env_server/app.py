@@ -47,6 +47,9 @@ from astra_env_server.sandbox.containers import ContainerOptions
 from astra_env_server.sandbox.opening import Options, open_sandbox
 from astra_env_server.sandbox.pool import PoolSize
 from astra_env_server.settings import Settings
+from astra_env_server.solve_rates import routes as solve_rate_routes
+from astra_env_server.solve_rates.repository import SolveRateRepository
+from astra_env_server.solve_rates.service import SolveRateBook
 from astra_env_server.ui import routes as ui_routes
 
 _DESCRIPTION = """Arenas are published once, through a soundness gate, and played any number of times.
@@ -80,7 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
         errors=(429,),
         guard=guard,
     )
-    for routes in (arena_routes, env_routes, code_routes, key_routes, openenv, mcp_routes, gym, gem, ui_routes):
+    rest = (arena_routes, solve_rate_routes, env_routes, code_routes, key_routes)
+    for routes in (*rest, openenv, mcp_routes, gym, gem, ui_routes):
         app.include_router(routes.router)
     document_links(app, LINKS)
     # The last of the list is nearest to the routes: the gate comes before both.
@@ -124,7 +128,8 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
 
     metrics = Metrics(app.state.metrics)
     limits = GateLimits(call_s=settings.step_timeout_s, output_bytes=settings.max_output_bytes)
-    arenas = Arenas(ArenaRepository(database), sandbox, limits, metrics, now)
+    solve_rates = SolveRateBook(SolveRateRepository(database), now)
+    arenas = Arenas(ArenaRepository(database), solve_rates, sandbox, limits, metrics, now)
     step_log = open_step_log(database, metrics.log_commit.observe)
     stack.push_async_callback(step_log.close)
     keys = KeyRepository(database)
@@ -163,7 +168,7 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
     app.state.before_scrape.append(look_at_sandbox)
     model_context = ModelContext(envs, app.version)
     await stack.enter_async_context(model_context.running())
-    app.state.resources = Resources(arenas, envs, code_runs, Keys(keys, guard, now), model_context)
+    app.state.resources = Resources(arenas, envs, code_runs, Keys(keys, guard, now), model_context, solve_rates)
     reaper = asyncio.create_task(reap_forever(envs.keeper, settings.reaper_period_s))
     stack.push_async_callback(end, reaper)
     asked: dict[str, Check] = {"database": database.ping, "sandbox": SandboxCheck(sandbox)}

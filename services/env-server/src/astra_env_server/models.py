@@ -60,6 +60,18 @@ arenas = Table(
     Index(None, "topology", "id"),
 )
 
+solve_rates = Table(
+    "env_server_solve_rates",
+    metadata,
+    Column("arena_id", String(64), ForeignKey("env_server_arenas.id", ondelete="CASCADE"), primary_key=True),
+    Column("policy", String(200), primary_key=True),
+    Column("episodes", Integer, nullable=False),
+    Column("solve_rate", Float, nullable=False),
+    Column("f1", Float, nullable=False),
+    Column("source", String(200), nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
+)
+
 envs = Table(
     "env_server_envs",
     metadata,

@@ -11,6 +11,7 @@ from astra_env_server.arenas.service import Arenas
 from astra_env_server.code_runs.service import CodeRuns
 from astra_env_server.envs.service import Envs
 from astra_env_server.protocols.model_context import ModelContext
+from astra_env_server.solve_rates.service import SolveRateBook
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Resources:
     code_runs: CodeRuns
     keys: Keys
     model_context: ModelContext
+    solve_rates: SolveRateBook
 
 
 async def _resources(connection: HTTPConnection) -> Resources:

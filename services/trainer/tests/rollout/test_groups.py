@@ -71,6 +71,10 @@ def test_a_score_counts_infra_apart() -> None:
     assert result.f1_seed_std == pytest.approx(0.75 / 2**0.5)
     assert result.calls_per_solved == 3.0
     assert result.by_arena == {"a": [1.0, 0.0], "b": [0.5]}
+    assert result.solved_by_arena == {"a": [1.0, 0.0], "b": [1.0]}
+    measured = {arena: (told.episodes, told.solve_rate, told.f1) for arena, told in result.measured().items()}
+    assert measured == {"a": (2, 0.5, 0.5), "b": (1, 1.0, 0.5)}
+    assert result.model_copy(update={"solved_by_arena": {}}).measured() == {}, "as versions before told it"
 
 
 def test_nothing_played_is_no_score() -> None:

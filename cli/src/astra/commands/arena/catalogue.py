@@ -8,6 +8,7 @@ from astra_service.client import ApiClient
 
 from astra import console
 from astra.commands.arena.group import ArenaIdArgument, app, show_report
+from astra.commands.arena.rates import show_rates
 from astra.connect import Json, command
 from astra.paging import listing
 
@@ -70,9 +71,11 @@ async def show(
     if as_json:
         console.emit(view)
         return
-    console.say(f"{view.id} · {view.domain} · {view.topology} · {view.split} · made by {view.teacher}\n")
+    hops = f"{view.hops} hop{'s' * (view.hops > 1)}"
+    console.say(f"{view.id} · {view.domain} · {view.topology} · {hops} · {view.split} · made by {view.teacher}\n")
     console.say(view.prompt)
     console.table("\nTools", ("tool", "does"), [(t.function.name, t.function.description) for t in view.tools])
+    show_rates(view.solve_rates)
     if whole:
         for tool in whole.spec.tools:
             console.say(f"\n# {tool.name}", "bold")

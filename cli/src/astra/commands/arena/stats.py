@@ -1,19 +1,21 @@
 """`astra arena stats`: what the published arenas are."""
 
-from astra_datasets.mix import PAPER_SUBTASKS, Facts, Mix, Share, mix
+from astra_datasets.mix import PAPER_SUBTASKS, Facts, Mix, mix
 from astra_proto.arenas import ArenaView
 from astra_service.client import ApiClient
 
 from astra import console
 from astra.commands.arena.catalogue import OfDomain, OfSplit
 from astra.commands.arena.group import app
+from astra.commands.arena.rates import percent
 from astra.connect import Json, command
 from astra.paging import items
 
 
 @command(app)
 async def stats(envs: ApiClient, split: OfSplit = None, domain: OfDomain = None, as_json: Json = False) -> None:
-    """What the published arenas are, by split, shape, hops, language, domain and teacher; the paper's mix beside it.
+    """What the published arenas are, by split, shape, hops, language, domain and teacher; the paper's mix beside it;
+    and how often the policies that were evaluated solve them.
 
     Example: astra arena stats --split train
     """
@@ -37,13 +39,8 @@ def show(found: Mix) -> None:
         f"({paper['min']:g} to {paper['max']:g})"
     )
     for column, values in found.by.items():
-        rows = [(value, share.count, _percent(share.share), _paper(share)) for value, share in values.items()]
+        rows = [(value, share.count, percent(share.share), percent(share.paper)) for value, share in values.items()]
         console.table(f"\nBy {column}", (column, "arenas", "share", "paper"), rows)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:5.1f} %"
-
-
-def _paper(share: Share) -> str:
-    return "" if share.paper is None else _percent(share.paper)
+    if found.policies:
+        told = [(name, r.arenas, r.episodes, percent(r.solve_rate), r.f1) for name, r in found.policies.items()]
+        console.table("\nMeasured", ("policy", "arenas", "episodes", "solved", "F1"), told)

@@ -36,6 +36,7 @@ RULES: dict[tuple[str, str], Role] = {
     ("GET", "/arenas/{arena_id}/full"): _T,
     ("GET", "/arenas/{arena_id}/soundness"): _T,  # it may quote answers
     ("GET", "/demonstrations"): _T,
+    ("POST", "/solve-rates"): _T,
     ("POST", "/arenas"): _P,
     ("POST", "/arenas/check"): _P,
     ("POST", "/arenas/{arena_id}/check"): _P,

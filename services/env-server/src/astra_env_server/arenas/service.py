@@ -19,6 +19,7 @@ from astra_env_server.gate import checks
 from astra_env_server.gate.evidence import Evidence, Limits
 from astra_env_server.metrics import Metrics
 from astra_env_server.sandbox.base import Sandbox, SandboxError, SandboxFull
+from astra_env_server.solve_rates.service import SolveRateBook
 
 log = structlog.get_logger()
 
@@ -32,12 +33,14 @@ class Arenas:
     def __init__(
         self,
         repository: ArenaRepository,
+        solve_rates: SolveRateBook,
         sandbox: Sandbox,
         limits: Limits,
         metrics: Metrics,
         now: Callable[[], datetime],
     ) -> None:
-        self._repository, self._sandbox, self._limits = repository, sandbox, limits
+        self._repository, self._solve_rates = repository, solve_rates
+        self._sandbox, self._limits = sandbox, limits
         self._metrics, self._now = metrics, now
         self._gates = asyncio.Semaphore(_GATES_AT_ONCE)
         self._ready: OrderedDict[str, Playable] = OrderedDict()
@@ -74,7 +77,8 @@ class Arenas:
 
     async def view(self, arena_id: str) -> str:
         """The arena as an agent may see it, as JSON."""
-        return (await self._row_of(arena_id)).view
+        (view,) = await self._solve_rates.told_with([(arena_id, (await self._row_of(arena_id)).view)])
+        return view
 
     async def full(self, arena_id: str) -> Arena:
         """The arena whole."""
@@ -83,6 +87,7 @@ class Arenas:
             id=row.id,
             spec=ArenaSpec.model_validate_json(row.spec),
             soundness=SoundnessReport.model_validate_json(row.soundness),
+            solve_rates=await self._solve_rates.of(arena_id),
         )
 
     async def page(self, part: str, cursor: str | None, limit: int, wanted: Wanted) -> str:
@@ -90,7 +95,9 @@ class Arenas:
         after = cursors.after(cursor)
         rows = await self._repository.page(part, wanted, after=after, limit=limit + 1)
         going_on = f'"{cursors.encode(rows[limit - 1][0])}"' if len(rows) > limit else "null"
-        return f'{{"items":[{",".join(text for _, text in rows[:limit])}],"next_cursor":{going_on}}}'
+        shown = rows[:limit]
+        texts = await self._solve_rates.told_with(shown) if part == "view" else [text for _, text in shown]
+        return f'{{"items":[{",".join(texts)}],"next_cursor":{going_on}}}'
 
     async def playable(self, arena_id: str) -> Playable:
         """The arena ready to be played; the last few hundred are kept."""
@@ -159,7 +166,7 @@ class Arenas:
             split=spec.split.value,
             domain=spec.domain,
             spec=spec.model_dump_json(),
-            view=view.model_dump_json(),
+            view=view.model_dump_json(exclude={"solve_rates"}),  # measured later, and told with it
             soundness=verdict.report.model_dump_json(),
             demonstration=demonstration(arena, verdict.outputs).model_dump_json(),
             created_at=self._now(),

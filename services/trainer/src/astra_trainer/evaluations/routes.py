@@ -4,6 +4,7 @@ from typing import Annotated
 
 from astra_proto.pages import Page
 from astra_proto.runs import CreateEvaluation, Evaluation
+from astra_proto.solve_rates import RecordedSolveRates
 from astra_service.cursors import Cursor, Limit
 from fastapi import APIRouter, Path
 
@@ -30,3 +31,11 @@ async def list_evaluations(state: StateDep, cursor: Cursor = None, limit: Limit 
 async def get_evaluation(evaluation_id: EvaluationId, state: StateDep) -> Evaluation:
     """How an evaluation stands, and its result when it is done."""
     return await service.get(state, evaluation_id)
+
+
+@router.post("/{evaluation_id}/solve-rates", summary="Record solve rates")
+async def record_solve_rates(evaluation_id: EvaluationId, state: StateDep) -> RecordedSolveRates:
+    """Tell the env-server how often each arena was solved. Evaluations do so at their end; this does it again, for
+    arenas that were published since, or when the env-server did not answer. Idempotent.
+    """
+    return await service.record(state, evaluation_id)

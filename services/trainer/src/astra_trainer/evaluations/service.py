@@ -4,8 +4,10 @@ from astra_proto.errors import Conflict, NotFound
 from astra_proto.ids import content_id
 from astra_proto.pages import Page
 from astra_proto.runs import CreateEvaluation, Evaluation, EvaluationResult, RunStatus
+from astra_proto.solve_rates import RecordedSolveRates
 from astra_service import cursors
 
+from astra_trainer.evaluations import solve_rates
 from astra_trainer.models import WorkRow
 from astra_trainer.state import State
 from astra_trainer.work import repository
@@ -27,7 +29,7 @@ async def create(state: State, body: CreateEvaluation) -> Evaluation:
             if run is None or run.kind != "run":
                 raise NotFound(f"body.policy: no run {body.policy!r}: give the id of a run, or {BASE_SCRATCH!r}")
         row = await repository.add(session, values)
-        if row.request != request:
+        if CreateEvaluation.model_validate(row.request) != body:
             raise Conflict(f"body.key: {body.key!r} is another evaluation: choose another key")
         if row.status == RunStatus.FAILED:
             await repository.requeue(session, row.id, RunStatus.FAILED)
@@ -44,6 +46,14 @@ async def get(state: State, evaluation_id: str) -> Evaluation:
     if row is None or row.kind != EVALUATION:
         raise NotFound(f"no evaluation {evaluation_id!r}")
     return _view(row)
+
+
+async def record(state: State, evaluation_id: str) -> RecordedSolveRates:
+    """Tell the env-server what an evaluation measured, once more."""
+    evaluation = await get(state, evaluation_id)
+    if evaluation.result is None:
+        raise Conflict(f"evaluation {evaluation_id} is {evaluation.status}: it has no result yet")
+    return await solve_rates.record(state, evaluation_id, evaluation.request, evaluation.result)
 
 
 async def listing(state: State, cursor: str | None, limit: int) -> Page[Evaluation]:

@@ -15,9 +15,11 @@ def score(episodes: Sequence[Episode]) -> EvaluationResult:
     if not sound:
         raise Conflict(f"no episode could be played to its end: {episodes[0].failure if episodes else 'no arenas'}")
     by_arena: dict[str, list[float]] = {}
+    solved_by_arena: dict[str, list[float]] = {}
     by_seed: dict[int, list[float]] = {}
     for episode in sound:
         by_arena.setdefault(episode.request.arena_id, []).append(episode.f1)
+        solved_by_arena.setdefault(episode.request.arena_id, []).append(episode.solved / episode.subtasks)
         by_seed.setdefault(episode.request.seed, []).append(episode.f1)
     solved = sum(episode.solved for episode in sound)
     means = [fmean(rewards) for rewards in by_arena.values()]
@@ -30,4 +32,5 @@ def score(episodes: Sequence[Episode]) -> EvaluationResult:
         solved=solved / sum(episode.subtasks for episode in sound),
         calls_per_solved=sum(episode.calls for episode in sound) / solved if solved else None,
         by_arena=by_arena,
+        solved_by_arena=solved_by_arena,
     )

@@ -4,10 +4,11 @@ import asyncio
 
 import structlog
 from astra_proto.errors import AstraError
-from astra_proto.runs import CreateEvaluation, RunConfig, RunStatus
+from astra_proto.runs import CreateEvaluation, EvaluationResult, RunConfig, RunStatus
 from astra_service.tasks import end
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from astra_trainer.evaluations import solve_rates
 from astra_trainer.models import WorkRow
 from astra_trainer.state import State
 from astra_trainer.work import repository
@@ -64,6 +65,8 @@ class Supervisor:
         log.info("work.started", work_id=row.id, kind=row.kind)
         try:
             status, result = await self._play(row)
+            if result is not None:
+                await self._tell(row, result)
         except (AstraError, EngineFailed, OSError) as error:
             status, detail = RunStatus.FAILED, str(error)
         except asyncio.CancelledError:
@@ -75,10 +78,18 @@ class Supervisor:
             status, detail = RunStatus.FAILED, f"{type(error).__name__}: {error}"
         log.info("work.finished", work_id=row.id, status=status, detail=detail[:300])
         async with self._state.db.session() as session:
-            await repository.finish(session, row.id, status, self._state.now(), detail, result)
+            stored = result.model_dump(mode="json") if result is not None else None
+            await repository.finish(session, row.id, status, self._state.now(), detail, stored)
         await self._state.bus.publish(TOPIC)
 
-    async def _play(self, row: WorkRow) -> tuple[RunStatus, object]:
+    async def _tell(self, row: WorkRow, result: EvaluationResult) -> None:
+        """Have the arenas say how hard they were found. A result is one without that, too: it can be told later."""
+        try:
+            await solve_rates.record(self._state, row.id, CreateEvaluation.model_validate(row.request), result)
+        except (AstraError, ValidationError) as error:
+            log.warning("evaluation.solve_rates_not_recorded", work_id=row.id, error=str(error)[:500])
+
+    async def _play(self, row: WorkRow) -> tuple[RunStatus, EvaluationResult | None]:
         evaluation = row.kind == EVALUATION
         work = CreateEvaluation.model_validate(row.request) if evaluation else _CONFIG.validate_python(row.request)
         folder = await prepare(self._state, row.id, work)
@@ -96,7 +107,7 @@ class Supervisor:
                 await self._note(row.id, last.step, last.total_steps)
             if not done:
                 return RunStatus.STOPPED, None
-            return RunStatus.DONE, read_result(folder).model_dump(mode="json") if evaluation else None
+            return RunStatus.DONE, read_result(folder) if evaluation else None
         finally:
             del self._engines[row.id]
             await asyncio.shield(engine.stop())

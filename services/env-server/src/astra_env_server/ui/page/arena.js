@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { code } from "./code.js";
 import { depths, drawing } from "./dag.js";
-import { chip, h, pretty, words } from "./dom.js";
+import { byRate, chip, h, percent, pretty, words } from "./dom.js";
 import { replay } from "./replay.js";
 
 export async function arenaPage(id) {
@@ -25,6 +25,7 @@ export async function arenaPage(id) {
       spec?.state ? section("Initial state", null, code(pretty(spec.state))) : null,
       section("Tools", null, tools(view, spec)),
       whole ? section("Soundness", verdict(whole.soundness), checks(whole.soundness)) : null,
+      Object.keys(view.solve_rates ?? {}).length ? section("Difficulty", h("span", { class: "dim" }, "measured, the weakest policy first"), difficulty(view.solve_rates)) : null,
       spec ? section("Provenance", null, provenance(spec)) : null,
     ],
   };
@@ -91,6 +92,14 @@ function checks(report) {
     h("td", { class: check.passed ? "good" : "bad", "aria-label": check.passed ? "passed" : "failed" }, check.passed ? "✓" : "✗"),
     h("td", null, h("code", null, check.name)), h("td", null, check.detail), h("td", { class: "dim" }, check.evidence))))),
     h("p", { class: "dim" }, `The golden calls earn ${report.oracle_reward}. Version ${report.gate} of the gate.`));
+}
+
+function difficulty(rates) {
+  const row = ([name, rate]) => h("tr", null, h("td", null, h("code", null, name)), h("td", { class: "number" }, percent(rate.solve_rate)),
+    h("td", { class: "number" }, rate.f1.toFixed(3)), h("td", { class: "number" }, String(rate.episodes)), h("td", { class: "dim" }, `${rate.source} ${rate.measured_at.slice(0, 10)}`));
+  return h("div", { class: "scroll" }, h("table", null,
+    h("thead", null, h("tr", null, ["policy", "solved", "F1", "episodes", "measured"].map((name) => h("th", null, name)))),
+    h("tbody", null, byRate(rates).map(row))));
 }
 
 function provenance(spec) {

@@ -19,6 +19,8 @@ export const s = (tag, attributes, ...children) => fill(document.createElementNS
 
 export const chip = (text, kind = "") => h("span", { class: `chip ${kind}` }, String(text));
 export const pretty = (value) => JSON.stringify(value, null, 2);
+export const percent = (share) => `${Math.round(100 * share)} %`;
+export const byRate = (rates) => Object.entries(rates ?? {}).sort(([, a], [, b]) => a.solve_rate - b.solve_rate || a.f1 - b.f1);
 export const words = (name) => name.replaceAll("_", " ");
 
 export function show(...children) {

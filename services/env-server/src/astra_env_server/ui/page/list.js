@@ -1,7 +1,7 @@
 // The list of arenas, with filters. All of it is in the address, so that it can be kept and sent.
 
 import { get } from "./api.js";
-import { chip, h, notice, words } from "./dom.js";
+import { byRate, chip, h, notice, percent, words } from "./dom.js";
 
 const CHOICES = {
   split: ["train", "validation", "test"],
@@ -46,7 +46,16 @@ function card(arena) {
   return h("li", null, h("a", { class: "card", href: `#/arenas/${arena.id}` },
     h("div", { class: "chips" }, chip(arena.domain, "domain"), chip(words(arena.topology)), chip(arena.split, arena.split), arena.language === "en" ? null : chip(arena.language), arena.stateful ? chip("stateful") : null),
     h("p", { class: "prompt", lang: arena.language }, arena.prompt),
-    h("p", { class: "facts" }, `${arena.subtask_count} sub-task${arena.subtask_count === 1 ? "" : "s"} · ${arena.hops} hop${arena.hops === 1 ? "" : "s"} · ${arena.tools.length} tools · ${arena.teacher}`)));
+    h("p", { class: "facts" }, `${arena.subtask_count} sub-task${arena.subtask_count === 1 ? "" : "s"} · ${arena.hops} hop${arena.hops === 1 ? "" : "s"} · ${arena.tools.length} tools · ${arena.teacher}`),
+    solved(arena.solve_rates)));
+}
+
+// The weakest and the strongest policy that was measured: between them lies what an arena can teach.
+function solved(rates) {
+  const found = byRate(rates);
+  if (!found.length) return null;
+  const ends = found.length > 1 ? [found[0], found.at(-1)] : found;
+  return h("p", { class: "facts" }, `solved: ${ends.map(([name, rate]) => `${percent(rate.solve_rate)} by ${name}`).join(", ")}`);
 }
 
 function pager(query, next) {

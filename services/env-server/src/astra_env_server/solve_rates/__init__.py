@@ -1,0 +1,1 @@
+"""What policies were measured to reach in arenas."""
