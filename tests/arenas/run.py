@@ -21,11 +21,10 @@ from astra_proto.arenas import ArenaView
 from astra_proto.ids import content_id
 from astra_proto.jobs import ArenaJob, CreateJob, Job, JobStatus
 from astra_service.client import ApiClient
-from astra_synth_worker.teacher.draw import draw_arena
-from astra_synth_worker.teacher.worlds import WORLDS
 from pydantic import BaseModel
 
 from tests.arenas import mix, picture, stats
+from tests.arenas.distinct import draw
 from tests.arenas.services import CONCURRENCY, Services, Used, running
 
 SPENT = "spent.json"
@@ -89,7 +88,7 @@ def main(
     with running(folder, concurrency) as services:
         found = asyncio.run(_make(services, wanted, spent, folder))
     if distinct:
-        found.distinct = _distinct(distinct)
+        found.distinct = draw(distinct)
     (out / "stats.json").write_text(found.model_dump_json(indent=2) + "\n")
     picture.draw(found, out / "mix.png")
     _tell(found, out)
@@ -139,16 +138,6 @@ async def _make(services: Services, wanted: Sequence[CreateJob], before: Spent, 
         views, asked=len(wanted), runs=spent.runs, wall_s=spent.wall_s, cores=len(os.sched_getaffinity(0)),
         refused=dict(refused.most_common()), stateful=stateful, cpu=spent.cpu(),
     )  # fmt: skip
-
-
-def _distinct(number: int) -> stats.Distinct:
-    """Draw one seed after another, from all worlds and in all of their languages by turns."""
-    told = [(name, lang) for name, world in WORLDS.items() for lang in mix.LANGUAGES if lang in world.languages]
-    found = set()
-    for seed in range(number):
-        name, language = told[seed % len(told)]
-        found.add(draw_arena(name, seed, language=language).id())
-    return stats.Distinct(drawn=number, distinct=len(found))
 
 
 def _tell(found: stats.Stats, out: Path) -> None:

@@ -40,11 +40,23 @@ class Cpu(BaseModel):
     """The processes below it."""
 
 
+class World(BaseModel):
+    """What was drawn of one world of the offline teacher."""
+
+    drawn: int
+    languages: dict[str, int]
+    topology: dict[str, int]
+    hops: dict[int, int]
+    """Calls that must follow one another to arenas."""
+
+
 class Distinct(BaseModel):
     """Arenas drawn with one seed after another, and how many of them are not the same."""
 
     drawn: int
     distinct: int
+    wall_s: float
+    worlds: dict[str, World]
 
 
 class Stats(BaseModel):

@@ -12,6 +12,7 @@ from astra_synth_worker.teacher.stateful.draw import draw_stateful
 from astra_synth_worker.teacher.worlds import WORLDS
 
 from tests.arenas import picture, stats
+from tests.arenas.distinct import draw
 from tests.arenas.mix import HOPS, LANGUAGES, LAYERS, STATES, TOPOLOGIES, jobs
 
 
@@ -37,6 +38,15 @@ def test_all_worlds_come_equally_often_and_all_layers() -> None:
     assert {job.hops for job in wanted} == {1, 2, 3, 4, 5, 6}
     assert len({job.key for job in jobs(2_000)}) == 2_000
     assert all(sum(shares.values()) == pytest.approx(1) for shares in LAYERS.values())
+
+
+def test_seeds_draw_distinct_arenas_of_every_world_in_all_shapes_and_depths() -> None:
+    found = draw(1_000)
+    assert (found.drawn, found.distinct) == (1_000, 1_000)
+    assert len(found.worlds) >= 12
+    for world in found.worlds.values():
+        assert len(world.topology) == len(Topology)
+        assert set(world.hops) == {1, 2, 3, 4, 5, 6}
 
 
 def shape(job: ArenaJob) -> Any:

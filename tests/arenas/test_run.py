@@ -24,6 +24,7 @@ def test_arenas_are_made_and_a_run_that_was_cut_off_is_gone_on_with(tmp_path: Pa
     assert spent.wall_s > 100
     assert found.distinct is not None
     assert (found.distinct.drawn, found.distinct.distinct) == (30, 30)
+    assert found.distinct.worlds.keys() == WORLDS.keys()
     assert sum(share.count for share in found.topology.values()) == 4
     assert set(found.domain) <= set(WORLDS)
     assert min(found.cpu_ms.synth_worker, found.cpu_ms.env_server, found.cpu_ms.sandbox, found.wall_s) > 0
