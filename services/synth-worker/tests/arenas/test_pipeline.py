@@ -84,7 +84,6 @@ async def test_a_split_that_is_asked_for_is_kept(contexts: Contexts) -> None:
     "changes",
     [
         {"domain": "alchemy"},
-        {"language": "zh"},
         {"question": "What is the price of tea in China?"},
         {"knowledge": "Tea grows in China."},
     ],
