@@ -2,7 +2,11 @@
 
 import json
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx2
@@ -12,6 +16,29 @@ from astra.services import Service
 FOLDER = Path(__file__).parents[2] / "services" / "env-server" / "examples"
 EXAMPLES = [FOLDER / f"{name}.json" for name in ("library", "hotel")]
 """A stateless arena and a stateful one."""
+
+
+class _Silent(BaseHTTPRequestHandler):
+    """Answers every chat with a model that has nothing to say."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"choices": [{"message": {"role": "assistant", "content": "I do not know."}}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def silent_model() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Silent) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +153,13 @@ def test_arenas_are_watched_compared_and_counted(up: Any, astra: Any, documents:
     for command in (("show", arena), ("stats",), ("difficulty",)):
         assert "75.0 %" in astra(up.data_dir, "arena", *command).stdout, command
     assert astra(up.data_dir, "arena", "difficulty", "--strong", "nobody").returncode == 1
+    with silent_model() as address:
+        asked = ("eval", "model", "silent/one", "--base-url", address, "--split", "train", "--limit", "3")
+        (measured,) = documents(up.data_dir, *asked)
+    assert {rate["solve_rate"] for rate in measured["arenas"].values()} == {0.0}
+    (last,) = documents(up.data_dir, "arena", "difficulty", "--weak", "silent/one")
+    assert last["policies"]["silent/one"]["arenas"] == len(measured["arenas"])
+    assert astra(up.data_dir, *asked, "--policy", "[x]").returncode == 2
 
 
 def test_arenas_go_out_as_a_dataset_and_come_back(up: Any, astra: Any, documents: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import typer
 from astra_proto.errors import AstraError, Unauthorized, Unavailable
 
 from astra import console
-from astra.commands import arena, demo, env, evaluate, registry, synth, train, up
+from astra.commands import arena, demo, env, evaluate_model, registry, synth, train, up
 from astra.embedded.stack import StackError
 
 HELP = """Real tools and questions in; checked environments and a trained agent out.
@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 app.command(rich_help_panel="Run it")(demo.demo)
 app.command(rich_help_panel="Run it")(up.up)
-for module in (registry, synth, arena, env, train, evaluate):
+for module in (registry, synth, arena, env, train, evaluate_model):
     app.add_typer(module.app, rich_help_panel="Use the services")
 
 
