@@ -22,6 +22,16 @@ def test_wrong_usage(astra: Any, tmp_path: Path) -> None:
     assert astra(tmp_path, "eval", "run", "base:scratch", "--seeds", "a,b").returncode == 2
 
 
+def test_what_makes_no_request_is_told_by_name(astra: Any, tmp_path: Path) -> None:
+    refused = astra(tmp_path, "env", "create", "library")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("astra: arena_id: ")
+    refused = astra(tmp_path, "env", "capacity", ASTRA_API_TOKEN="two\nlines")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("astra: ASTRA_API_TOKEN ")
+    assert "two" not in refused.stderr
+
+
 def test_kill_nine_ends_all_and_the_next_starts_and_hangs_up(start: Any, documents: Any, tmp_path: Path) -> None:
     up = start(tmp_path)
     documents(tmp_path, "registry", "ls")

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from astra_proto.errors import AstraError
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -33,8 +34,11 @@ class ClientSettings(BaseSettings):
         return found
 
     def token(self) -> str | None:
-        """The token in clear."""
-        return self.api_token.get_secret_value() if self.api_token else None
+        """The token in clear. Raises AstraError for a text that can be none."""
+        token = self.api_token.get_secret_value() if self.api_token else None
+        if token and not (token.isascii() and token.isprintable()):
+            raise AstraError("ASTRA_API_TOKEN holds a line break or a letter that is not ASCII: no token does.")
+        return token
 
 
 class Endpoints(BaseModel):

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 from astra_proto.errors import AstraError, Unauthorized, Unavailable
+from pydantic import ValidationError
 
 from astra import console
 from astra.commands import arena, demo, env, evaluate_model, registry, synth, train, up
 from astra.embedded.stack import StackError
+from astra.files import told
 
 HELP = """Real tools and questions in; checked environments and a trained agent out.
 
@@ -61,6 +63,8 @@ def main() -> None:
         _fail(error.detail, 1)
     except StackError as error:
         _fail(str(error), 1)
+    except ValidationError as error:  # what was typed makes no request
+        _fail(told(error), 2)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except BrokenPipeError:
