@@ -83,14 +83,23 @@ def test_arenas(up: Any, astra: Any, documents: Any) -> None:
     (episode,) = documents(up.data_dir, "env", "play", arena, "--golden")
     assert sum(step["reward"] for step in episode["steps"]) == pytest.approx(1.0)
     assert episode["steps"][-1]["terminated"]
-    played = astra(up.data_dir, "env", "play", arena, stdin="tools\nnonsense here\nanswer I do not know\n")
+    played = astra(up.data_dir, "env", "play", arena, stdin="tools\nhelp\nnonsense here\nanswer I do not know\n")
     assert played.returncode == 0, played.stderr
+    assert "there is no tool 'help'" not in played.stdout
     assert "name=value" in played.stdout
     assert "The episode is over: answered" in played.stdout
     (room,) = documents(up.data_dir, "env", "capacity")
     assert room["envs"] == 0, "every play closes its env"
-    (made,) = documents(up.data_dir, "env", "create", arena, "--seed", "3", "--max-steps", "5", "--ttl-s", "1")
+    options = ("--seed", "3", "--max-steps", "5", "--ttl-s", "1", "--score", "recall", "--final-answer")
+    (made,) = documents(up.data_dir, "env", "create", arena, *options)
     assert (made["seed"], made["max_steps"], made["distractors"]["high"]) == (3, 5, 0)
+    assert (made["score"], made["final_answer"]) == ("recall", True)
+    assert made["id"] in [env["id"] for env in documents(up.data_dir, "env", "ls", "--arena", arena)]
+    (kept,) = documents(up.data_dir, "env", "create", arena)
+    assert kept["id"] in astra(up.data_dir, "env", "ls", "--status", "open").stdout
+    assert astra(up.data_dir, "env", "rm", kept["id"]).returncode == 0
+    assert kept["id"] not in astra(up.data_dir, "env", "ls").stdout
+    assert astra(up.data_dir, "env", "rm", kept["id"]).returncode == 1
     more = astra(up.data_dir, "env", "create", arena, "--distractors", "high=4,medium=4,low=4", "--ttl-s", "1")
     assert more.returncode == 0, more.stderr
     drawable = documents(up.data_dir, "registry", "ls")  # by the test before this one, where it ran

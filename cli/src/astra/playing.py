@@ -19,7 +19,7 @@ MANUAL = """Type one action a line:
   TOOL {"name": "value"}      the same, arguments as a JSON object
   answer TEXT                 say the final answer, which ends the episode
   tools                       show the tools with their arguments
-  quit                        leave"""
+  help, quit                  show this, leave"""
 
 
 async def play(envs: ApiClient, asked: CreateEnv, *, golden: bool, as_json: bool) -> None:
@@ -71,6 +71,8 @@ async def _by_hand(envs: ApiClient, env: EnvView, start: Observation) -> None:
             return
         if line == "tools":
             _show(start)
+        elif line in ("help", "?"):
+            console.say(MANUAL, "dim")
         elif line:
             try:
                 action = parse(line)

@@ -1,9 +1,11 @@
 """What is asked of an env: to be made, to begin, to take steps; and what it is."""
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, GetJsonSchemaHandler, JsonValue, model_validator
+from pydantic_core import CoreSchema
 
 from astra_proto.base import Reply, Request
 from astra_proto.distractors import BandCounts
@@ -95,6 +97,9 @@ class EnvView(Reply):
     """The tier that its tools run in."""
     distractors: BandCounts
     """How many were drawn."""
+    created_at: datetime
+    expires_at: datetime
+    """When its time is over if nothing is asked of it until then."""
 
 
 class ResetEnv(Request):
@@ -105,11 +110,39 @@ class ResetEnv(Request):
 
 
 class Call(Request):
-    """One tool call of an action. Arguments are an object, or the JSON text a model wrote."""
+    """One tool call of an action. Arguments are an object, or the JSON text a model wrote.
+
+    Also taken as it stands in the message of a chat model:
+    ``{"id": …, "type": "function", "function": {"name": …, "arguments": …}}``.
+    """
 
     name: Annotated[str, Field(max_length=256)]
     arguments: dict[str, JsonValue] | Annotated[str, Field(max_length=200_000)] = {}
     id: Annotated[str, Field(max_length=128)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_chat_model(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(function := given.get("function"), dict):
+            return given
+        if given.get("type", "function") != "function" or given.keys() & function.keys():
+            return given
+        return {**{key: value for key, value in given.items() if key not in ("type", "function")}, **function}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core)
+        if handler.mode == "validation":
+            plain = handler.resolve_ref_schema(schema)
+            flat = {key: plain.pop(key) for key in ("properties", "required", "type", "additionalProperties")}
+            own = {key: flat["properties"][key] for key in ("name", "arguments")}
+            written = {
+                "id": flat["properties"]["id"],
+                "type": {"const": "function", "type": "string"},
+                "function": flat | {"properties": own},
+            }
+            plain["anyOf"] = [flat, flat | {"properties": written, "required": ["function"]}]
+        return schema
 
 
 class Action(Request):

@@ -272,12 +272,17 @@ async def test_a_step_that_cannot_be_repeated_is_not(
     url = f"http://127.0.0.1:{deaf.sockets[0].getsockname()[1]}"
     async with deaf, served(empty_database, broker) as server:
         env_id = await begin(server, make_arena)
-        for body, status in (({"step_id": None}, 502), ({"step_id": "a"}, 200)):
+        action = {"action": {"tool_calls": [{"name": "count", "arguments": {"by": 1}}]}}
+        for path, body, status in (
+            ("step", action, 502),
+            ("step", action | {"step_id": "a"}, 200),
+            ("fork", {}, 502),
+            ("fork", None, 502),
+        ):
             await server.app.state.resources.envs.keeper.let_go(env_id)
             await store.set(REPLICA + url, "1")
             await store.set(ENV + env_id, url)
             server.app.state.replica._doubted.clear()
-            action = {"action": {"tool_calls": [{"name": "count", "arguments": {"by": 1}}]}}
-            reply = await server.post(f"/envs/{env_id}/step", json=action | body)
+            reply = await server.post(f"/envs/{env_id}/{path}", json=body)
             assert reply.status_code == status, reply.text
         assert (await server.get(f"/envs/{env_id}")).json()["steps"] == 1

@@ -1,5 +1,6 @@
 """An arena is published, played well and played badly."""
 
+import json
 from typing import Any
 
 import pytest
@@ -52,6 +53,34 @@ async def test_several_calls_in_one_step_run_in_order(server: Any, library: Json
     assert [m["tool_call_id"] for m in reply["observation"]["messages"]] == ["call_1", "call_2", "call_3"]
     assert reply["reward"] == reply["info"]["f1"] == pytest.approx(2 * 2 / (2 + 3))
     assert (reply["terminated"], reply["info"]["reason"]) == (True, "solved")
+
+
+async def test_calls_are_taken_as_chat_models_write_them(server: Any, library: Json, golden: Calls) -> None:
+    play = await server.play(await server.publish(library))
+    (name, arguments), (other, more) = golden
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    first = await play.step({"tool_calls": [{"id": "c1", "type": "function", "function": function}]}, step_id="1")
+    assert first["observation"]["messages"][0]["tool_call_id"] == "c1"
+    assert first["reward"] == pytest.approx(2 / 3)
+    plain = {"tool_calls": [{"id": "c1", "name": name, "arguments": json.dumps(arguments)}]}
+    assert await play.step(plain, step_id="1") == first, "the same action in other words"
+    batch = {"env_id": play.env_id, "action": {"tool_calls": [{"function": {"name": other, "arguments": more}}]}}
+    (result,) = (await server.post("/batch/step", json={"steps": [batch]})).json()["results"]
+    assert result["reply"]["info"]["reason"] == "solved"
+    for wrong in ({"function": {}}, {"function": 5}, {"type": "custom", "function": function}, {"name": "a", **batch}):
+        refused = await play.send("POST", "/step", json={"action": {"tool_calls": [wrong]}})
+        assert (refused.status_code, refused.json()["error"]) == (422, "Invalid")
+        assert "body.action.tool_calls.0." in refused.json()["detail"]
+
+
+async def test_what_has_no_fields_that_are_needed_needs_no_body(server: Any, library: Json, golden: Calls) -> None:
+    created = await server.post("/envs", json={"arena_id": await server.publish(library)})
+    path = f"/envs/{created.json()['id']}"
+    assert (await server.post(f"{path}/reset")).status_code == 200
+    assert (await server.post(f"{path}/fork")).status_code == 201
+    assert (await server.post(f"{path}/regrade")).json()["steps"] == []
+    refused = await server.post(f"{path}/step")
+    assert (refused.status_code, refused.json()["error"]) == (422, "Invalid")
 
 
 async def test_every_mistake_is_an_observation_that_helps(server: Any, library: Json) -> None:

@@ -35,6 +35,8 @@ LINKS: list[Link] = [
     *_with_arena("list_arenas", 200, _FIRST),
     Link("list_arenas", 200, "list_arenas", {"cursor": _NEXT}),
     Link("list_demonstrations", 200, "list_demonstrations", {"cursor": _NEXT}),
+    *_with_env("list_envs", 200, _FIRST, "reset_env", "step_env", *_LOOKS),
+    Link("list_envs", 200, "list_envs", {"cursor": _NEXT}),
     *_with_env("create_env", 201, _MADE, "reset_env", "step_env", *_LOOKS),
     *_with_env("reset_env", 200, _SAME, "step_env", *_LOOKS),
     *_with_env("step_env", 200, _SAME, "step_env", "reset_env", *_LOOKS),

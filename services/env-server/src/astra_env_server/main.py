@@ -9,6 +9,7 @@ import typer
 from astra_proto.tiers import Isolation, Tiers, TierState
 from astra_service import logs
 from astra_service.serve import service_command
+from astra_service.starting import read_settings
 
 from astra_env_server.app import create_app, sandbox_options
 from astra_env_server.routing.front import Front, addresses_of, serve_front
@@ -30,7 +31,7 @@ def front(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8003,
 ) -> None:
     """Give several servers one address: each connection goes to one of them."""
-    settings = Settings()
+    settings = read_settings(Settings, {})
     name, _, number = to.rpartition(":")
     if not name or not (number.isascii() and number.isdigit() and 0 < int(number) < 65_536):
         raise typer.BadParameter(f"{to!r} is not NAME:PORT", param_hint="--to")
@@ -48,7 +49,7 @@ def front(
 
 def tiers() -> None:
     """Which tiers of isolation work on this machine, and why not the others: JSON on standard output."""
-    found = asyncio.run(probe_tiers(sandbox_options(Settings())))
+    found = asyncio.run(probe_tiers(sandbox_options(read_settings(Settings, {}))))
     states = [
         TierState(tier=Isolation(tier), works=state == "ok", reason=None if state == "ok" else state)
         for tier, state in found.items()

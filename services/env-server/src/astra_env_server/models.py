@@ -93,6 +93,7 @@ envs = Table(
     Column("distractors", Text, nullable=True),  # JSON: the tools that were drawn for it
     Index(None, "status", "expires_at"),
     Index(None, "key_id", "status"),
+    Index(None, "tenant", "id"),
 )
 
 steps = Table(

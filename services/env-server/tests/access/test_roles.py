@@ -150,3 +150,31 @@ async def test_an_agent_gets_its_trajectory_as_it_was_played(make_key: Any, as_k
     assert set(whole["steps"][0]) - set(seen["steps"][0]) == {"errors", "info"}
     assert seen["messages"] == whole["messages"]
     assert seen["steps"][0]["results"] == whole["steps"][0]["results"]
+
+
+async def test_everyone_is_told_of_those_that_are_there_for_them(
+    guarded: Any, make_key: Any, as_key: Any, library: Any
+) -> None:
+    arena = await guarded.publish(library)
+    holders = {
+        name: as_key((await make_key(role, tenant))["key"])
+        for name, role, tenant in (
+            ("agent", "agent", "a"),
+            ("another", "agent", "a"),
+            ("trainer", "trainer", "a"),
+            ("stranger", "publisher", "b"),
+            ("admin", "admin", "c"),
+        )
+    }
+    own = {name: (await holder.play(arena)).env_id for name, holder in holders.items()}
+    roots = (await guarded.play(arena)).env_id
+    assert await ids_of(holders["agent"]) == [own["agent"]]
+    assert await ids_of(holders["another"]) == [own["another"]]
+    assert await ids_of(holders["trainer"]) == sorted(own[name] for name in ("agent", "another", "trainer"))
+    assert await ids_of(holders["stranger"]) == [own["stranger"]]
+    assert set(await ids_of(holders["admin"])) >= {*own.values(), roots}
+    assert set(await ids_of(guarded)) >= {*own.values(), roots}
+
+
+async def ids_of(client: Any) -> list[str]:
+    return [env["id"] for env in (await client.get("/envs?limit=1000")).json()["items"]]

@@ -29,6 +29,12 @@ class Caller:
             return self.key_id == key_id
         return self.tenant == tenant
 
+    def scope(self) -> tuple[str | None, str | None]:
+        """Tenant and key that an env must be of to be there for the caller; None for any. As ``may_use`` says."""
+        if self.role is Role.ADMIN:
+            return None, None
+        return (None, self.key_id) if self.role is Role.AGENT else (self.tenant, None)
+
 
 ROOT = Caller(DEFAULT_TENANT, Role.ADMIN)
 """Services among themselves, whoever holds the root token, and everyone where there is no token."""

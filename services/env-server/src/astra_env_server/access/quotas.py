@@ -54,7 +54,8 @@ class Quotas:
         async with self._creating[key_id]:
             if await self._count_open(key_id) >= caller.max_envs:
                 raise QuotaReached(
-                    f"this key has its {caller.max_envs} envs open: delete one, or wait until one is over",
+                    f"this key has its {caller.max_envs} envs open: delete one (GET /envs?status=open lists them), "
+                    "or wait until one is over",
                     retry_after_s=1,
                 )
             yield

@@ -14,6 +14,7 @@ RULES: dict[tuple[str, str], Role] = {
     ("GET", "/arenas"): _A,
     ("GET", "/arenas/{arena_id}"): _A,
     ("GET", "/capacity"): _A,
+    ("GET", "/envs"): _A,  # those that the key may use
     ("POST", "/envs"): _A,
     ("GET", "/envs/{env_id}"): _A,
     ("DELETE", "/envs/{env_id}"): _A,

@@ -84,7 +84,8 @@ class Keeper:
         """Raises CapacityReached when there is no room for one more."""
         if self._live.full:
             raise CapacityReached(
-                f"{self._max_envs} envs are open, the most this server holds: delete one, or try again later",
+                f"{self._max_envs} envs are open, the most this server holds: delete one (GET /envs?status=open lists "
+                "them), or try again later",
                 retry_after_s=RETRY_AFTER_S,
             )
 

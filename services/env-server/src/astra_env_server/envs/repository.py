@@ -1,7 +1,7 @@
 """Envs and their steps in the database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +57,16 @@ def _stored(row: EnvRow) -> dict[str, Any]:
     return {name: value for name, value in vars(row).items() if name != "steps"}
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which envs a listing is of: all that have every value that is given."""
+
+    tenant: str | None = None
+    key_id: str | None = None
+    status: str | None = None
+    arena_id: str | None = None
+
+
 class EnvRepository:
     """Reads and writes envs. A write says what it takes the env to be; False means that it is not so any more."""
 
@@ -87,6 +97,23 @@ class EnvRepository:
         async with self._database.reading() as connection:
             found = (await connection.execute(select(envs, _TAKEN).where(envs.c.id == env_id))).first()
         return EnvRow(**found._mapping) if found else None
+
+    async def page(self, wanted: Wanted, now: datetime, *, after: str, limit: int) -> list[EnvRow]:
+        """Envs by id. One whose time is over by ``now`` has expired, whether or not that is stored yet."""
+        over = (envs.c.status == "open") & (envs.c.expires_at <= now)
+        query = select(envs, _TAKEN).where(envs.c.id > after).order_by(envs.c.id).limit(limit)
+        for name in ("tenant", "key_id", "arena_id"):
+            if (value := getattr(wanted, name)) is not None:
+                query = query.where(envs.c[name] == value)
+        if wanted.status == "open":
+            query = query.where(envs.c.status == "open", ~over)
+        elif wanted.status == "expired":
+            query = query.where((envs.c.status == "expired") | over)
+        elif wanted.status is not None:
+            query = query.where(envs.c.status == wanted.status)
+        async with self._database.reading() as connection:
+            found = [EnvRow(**row._mapping) for row in await connection.execute(query)]
+        return [replace(r, status="expired") if r.status == "open" and r.expires_at <= now else r for r in found]
 
     async def log(self, env_id: str, episode: int) -> Sequence[StepRow]:
         """The steps of an episode, in order."""

@@ -1,12 +1,16 @@
 """Playing: create, reset, step, look, delete."""
 
+from typing import Annotated
+
 from astra_proto.access import Role
-from astra_proto.envs import BatchStep, CreateEnv, EnvView, ForkEnv, RegradeEnv, ResetEnv, StepEnv
+from astra_proto.envs import BatchStep, CreateEnv, EnvStatus, EnvView, ForkEnv, RegradeEnv, ResetEnv, StepEnv
 from astra_proto.episodes import BatchReply, EpisodeView, PlayedEpisode, RegradeReply, ResetReply, StepReply
 from astra_proto.errors import ErrorBody
-from astra_proto.ids import EnvId
+from astra_proto.ids import ArenaId, EnvId
+from astra_proto.pages import Page
 from astra_proto.tiers import Capacity
-from fastapi import APIRouter, Response
+from astra_service.cursors import Cursor, Limit
+from fastapi import APIRouter, Query, Response
 
 from astra_env_server.access.caller import current
 from astra_env_server.envs.batch import step_all
@@ -19,6 +23,12 @@ _EXPIRED = {"model": ErrorBody, "description": "The env has expired."}
 _LOST = {"model": ErrorBody, "description": "What this server asked for it answered wrongly or broke off."}
 _FULL = {"model": ErrorBody, "description": "No room; try again after Retry-After seconds."}
 
+# What a request without a body asks for.
+_RESET, _FORK, _REGRADE = ResetEnv(), ForkEnv(), RegradeEnv()
+
+OfStatus = Annotated[EnvStatus | None, Query(description="Only envs of this status.")]
+OfArena = Annotated[ArenaId | None, Query(description="Only envs of this arena.")]
+
 
 @router.post(
     "/envs", status_code=201, response_model=EnvView, responses={429: _FULL, 502: _LOST}, summary="Create an env"
@@ -26,6 +36,17 @@ _FULL = {"model": ErrorBody, "description": "No room; try again after Retry-Afte
 async def create_env(request: CreateEnv, here: Here) -> EnvView:
     """A live instance of an arena. Reset it to begin."""
     return await here.envs.create(request)
+
+
+@router.get("/envs", response_model=Page[EnvView], summary="List envs")
+async def list_envs(
+    here: Here, status: OfStatus = None, arena_id: OfArena = None, cursor: Cursor = None, limit: Limit = 50
+) -> Page[EnvView]:
+    """Envs by id, as far as they are there for the caller: an agent's own, a tenant's, for an admin all.
+
+    To look does not prolong their life. Keep the filters when you go on with a cursor.
+    """
+    return await here.envs.page(status, arena_id, cursor, limit)
 
 
 @router.get("/envs/{env_id}", response_model=EnvView, summary="Look at an env")
@@ -46,7 +67,7 @@ async def delete_env(env_id: EnvId, here: Here) -> None:
     responses={409: _OVER, 410: _EXPIRED, 429: _FULL},
     summary="Begin an episode",
 )
-async def reset_env(env_id: EnvId, request: ResetEnv, here: Here) -> Response:
+async def reset_env(env_id: EnvId, here: Here, request: ResetEnv = _RESET) -> Response:
     """Close the episode so far and begin a new one: the observation has the prompt and the tools."""
     return _json(await here.envs.reset(env_id, request))
 
@@ -81,7 +102,7 @@ async def batch_step(request: BatchStep, here: Here) -> Response:
     responses={409: _OVER, 410: _EXPIRED, 429: _FULL, 502: _LOST},
     summary="Fork an env",
 )
-async def fork_env(env_id: EnvId, request: ForkEnv, here: Here) -> EnvView:
+async def fork_env(env_id: EnvId, here: Here, request: ForkEnv = _FORK) -> EnvView:
     """A new env that has the first steps of this one's episode behind it, and goes its own way from there.
 
     Its tools are in the state in which those steps left them. It knows their `step_id`s.
@@ -90,7 +111,7 @@ async def fork_env(env_id: EnvId, request: ForkEnv, here: Here) -> EnvView:
 
 
 @router.post("/envs/{env_id}/regrade", response_model=RegradeReply, summary="Score the episode anew")
-async def regrade_env(env_id: EnvId, request: RegradeEnv, here: Here) -> RegradeReply:
+async def regrade_env(env_id: EnvId, here: Here, request: RegradeEnv = _REGRADE) -> RegradeReply:
     """The present episode, scored from its log by the rules of today or those of the request.
 
     Nothing is run, nothing is changed.

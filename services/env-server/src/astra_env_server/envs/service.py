@@ -9,7 +9,9 @@ from typing import Any
 from astra_proto.envs import CreateEnv, EnvView, ForkEnv, RegradeEnv, ResetEnv, StepEnv
 from astra_proto.episodes import EpisodeView, RegradeReply, StepRecord
 from astra_proto.errors import Conflict, Invalid
+from astra_proto.pages import Page
 from astra_proto.tiers import Capacity
+from astra_service import cursors
 
 from astra_env_server.access.caller import current
 from astra_env_server.access.quotas import Quotas
@@ -23,7 +25,7 @@ from astra_env_server.envs.keeper import Keeper, refuse_if_expired
 from astra_env_server.envs.log_entry import StepLog
 from astra_env_server.envs.player import Player
 from astra_env_server.envs.regrade import regrade
-from astra_env_server.envs.repository import EnvRepository, EnvRow
+from astra_env_server.envs.repository import EnvRepository, EnvRow, Wanted
 from astra_env_server.metrics import Metrics
 from astra_env_server.sandbox.base import Sandbox
 from astra_env_server.scoring.f1 import Tally
@@ -95,6 +97,13 @@ class Envs:
         """The env as it stands."""
         async with self.keeper.hold(env_id, fresh=True) as (_, row):
             return self._view(row)
+
+    async def page(self, status: str | None, arena_id: str | None, cursor: str | None, limit: int) -> Page[EnvView]:
+        """A page of those that the caller may use, by id."""
+        wanted = Wanted(*current().scope(), status=status, arena_id=arena_id)
+        after = cursors.after(cursor)
+        rows = await self._repository.page(wanted, self.keeper.now(), after=after, limit=limit + 1)
+        return cursors.page([self._view(row) for row in rows], limit, lambda env: env.id)
 
     async def arena(self, env_id: str) -> Playable:
         """What the env is an instance of: its tools and its prompt."""

@@ -68,7 +68,7 @@ def _may_be_repeated(scope: Scope, body: bytes) -> bool:
     try:
         asked = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return True  # it will be refused
+        return bool(body)  # it will be refused; a fork needs none
     return isinstance(asked, dict) and isinstance(asked.get("step_id"), str)
 
 
