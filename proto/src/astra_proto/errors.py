@@ -53,6 +53,7 @@ class Unauthorized(AstraError):
     """A bearer token is needed: send the header `Authorization: Bearer <token>`."""
 
     status = 401
+    UNKNOWN: ClassVar[str] = "this token is not known here: it is wrong, or it has been revoked"
 
 
 class Forbidden(AstraError):

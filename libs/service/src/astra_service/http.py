@@ -40,8 +40,9 @@ class TokenGuard:
         """Raises Unauthorized."""
         if self._token is None or scope["path"] in OPEN_PATHS:
             return
-        if not hmac.compare_digest(authorization(scope), b"Bearer " + self._token):
-            raise Unauthorized
+        sent = authorization(scope)
+        if not hmac.compare_digest(sent, b"Bearer " + self._token):
+            raise Unauthorized(Unauthorized.UNKNOWN if sent else None)
 
 
 def authorization(scope: Scope) -> bytes:
@@ -241,6 +242,10 @@ async def send_json(send: Send, body: bytes) -> None:
 
 
 def error_response(error: AstraError) -> JSONResponse:
-    """The one error shape, with Retry-After where it belongs."""
-    headers = {"Retry-After": str(error.extra.get("retry_after_s", 1))} if error.status in (429, 503) else None
+    """The one error shape, with the headers that belong to some."""
+    headers = None
+    if error.status in (429, 503):
+        headers = {"Retry-After": str(error.extra.get("retry_after_s", 1))}
+    elif error.status == 401:
+        headers = {"WWW-Authenticate": "Bearer"}
     return JSONResponse(error.body(), status_code=error.status, headers=headers)

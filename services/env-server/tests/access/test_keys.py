@@ -146,6 +146,8 @@ async def test_what_is_no_key(guarded: Any, make_key: Any, header: str) -> None:
     for given in (header.format(key=key), f"Bearer {key}x", f"Bearer {key[:-1]}", f"Bearer {new_key()[1]}"):
         reply = await guarded.get("/arenas", headers={"Authorization": given})
         assert (reply.status_code, reply.json()["error"]) == (401, "Unauthorized"), given
+        assert ("is not known here" if given else "is needed") in reply.json()["detail"]
+        assert reply.headers["WWW-Authenticate"] == "Bearer"
     # The id of a key that there is, with a secret of one's own.
     forged = new_key()[1][22:]  # from the underscore on
     reply = await guarded.get("/arenas", headers={"Authorization": f"Bearer {key[:22]}{forged}"})

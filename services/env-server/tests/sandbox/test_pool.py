@@ -64,6 +64,36 @@ async def test_each_arena_has_a_runner_of_its_own_and_the_idle_one_makes_room(ti
         assert (await sandbox.stats()).runners == 2
 
 
+async def test_room_is_made_by_the_arena_that_was_used_longest_ago(tier: Tier) -> None:
+    one, two, three = (tool(f"return {n}") for n in (1, 2, 3))
+    async with small(tier, max_runners=2, warm=0) as sandbox:
+        pids = {}
+        for code in (one, two, one):
+            session = await sandbox.open(code, 0)
+            pids[code.key] = runner_of(session)
+            await session.close()
+        assert (await once(sandbox, three)).output == "3"
+        session = await sandbox.open(one, 0)
+        assert runner_of(session) == pids[one.key], "it was used last"
+        assert pids[two.key] not in below()
+        await session.close()
+
+
+async def test_a_runner_whose_session_broke_the_wire_takes_no_new_one(tier: Tier) -> None:
+    code = bundle(forge="import os\ndef forge(): os.write(3, bytes(64))", fine="def fine(): return 'fine'")
+    async with small(tier, max_runners=2, warm=0) as sandbox:
+        bad, bystander = await sandbox.open(code, 0), await sandbox.open(code, 0)
+        breached = runner_of(bad)
+        assert "broke the wire" in (await bad.call("forge", {}, 5.0)).output
+        fresh = await sandbox.open(code, 0)
+        assert runner_of(fresh) != breached == runner_of(bystander)
+        assert (await bystander.call("fine", {}, 5.0)).output == "fine", "what it has is played to its end"
+        await bystander.close()
+        assert await eventually(lambda: breached not in below())
+        await until(sandbox, runners=1)
+        await fresh.close()
+
+
 async def test_spares_wait_and_are_replaced(tier: Tier) -> None:
     async with small(tier, max_runners=4, warm=2) as sandbox:
         await until(sandbox, warm=2)

@@ -76,7 +76,7 @@ class KeyGuard:
             known = await self._look_up(header, digest)
         caller = known[1]
         if caller is None:
-            raise Unauthorized
+            raise Unauthorized(Unauthorized.UNKNOWN if header else None)
         if caller.expires_at is not None and caller.expires_at <= self._clock():
             raise Unauthorized("this key has expired: ask for another")
         return caller
