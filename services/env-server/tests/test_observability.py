@@ -57,6 +57,15 @@ async def test_free_text_does_not_make_metrics_without_end() -> None:
     assert next(v for k, v in counts.items() if 'domain="other"' in k) == 100
 
 
+def test_every_metric_is_in_the_readme() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    known = {family.name + "_total" * (family.type == "counter") for family in registry.collect()}
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    told = set(re.findall(r"`(astra_env_\w+)", readme))
+    assert told == known
+
+
 async def test_the_dashboard_asks_for_metrics_that_there_are(serve: Any, library: Any) -> None:
     board = json.loads(DASHBOARD.read_text())
     asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
