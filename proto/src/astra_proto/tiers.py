@@ -27,6 +27,8 @@ class Capacity(Reply):
     """How much room there is."""
 
     isolation: str
+    isolation_scope: str
+    """What a runner is for: ``arena``, with all its envs, each a locked fork of it; or one ``env`` alone."""
     envs: int
     max_envs: int
     runners: int

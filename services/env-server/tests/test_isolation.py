@@ -1,11 +1,15 @@
 """The least isolation that an env asks for is honoured or refused, never passed over."""
 
+import asyncio
 from typing import Any
 
+import psutil
 import pytest
 from astra_proto.errors import WeakIsolation, from_body
 from astra_proto.tiers import Isolation
 from astra_service.starting import CannotStart
+
+from .support import total
 
 pytestmark = pytest.mark.anyio
 
@@ -59,3 +63,34 @@ async def test_a_tier_that_does_not_work_here_keeps_the_server_from_starting(ser
     with pytest.raises(CannotStart, match=r"docker: .*ASTRA_ENV_SERVER_ISOLATION"):
         async with serve(isolation="docker", docker_image="astra-none:0"):
             pass
+
+
+def runner_of(server: Any, play: Any) -> int:
+    """The process that the runner of an env's session began with."""
+    found: int = server.resources.envs.keeper._live._envs[play.env_id].episode._session._runner.pid
+    return found
+
+
+async def test_a_runner_for_each_env_is_a_policy(serve: Any, counter: Any) -> None:
+    """Envs of one arena are forks of one runner by default, and share nothing where that is asked for."""
+    for scope, runners in (("arena", 1), ("env", 2)):
+        async with serve(isolation_scope=scope, isolation="landlock", max_runners=3, warm_runners=0) as server:
+            assert (await server.get("/capacity")).json()["isolation_scope"] == scope
+            arena = await server.publish(counter)
+            plays = [await server.play(arena) for _ in range(2)]
+            assert [total(await play.call("count", {"by": n})) for n, play in enumerate(plays, 1)] == [1, 2]
+            pids = [runner_of(server, play) for play in plays]
+            assert len(set(pids)) == runners
+            if scope == "arena":
+                continue
+            third = await server.play(arena)
+            made = await server.post("/envs", json={"arena_id": arena})
+            full = await server.post(f"/envs/{made.json()['id']}/reset")
+            assert (full.status_code, full.json()["error"]) == (429, "CapacityReached")
+            await third.step({"content": "done"})
+            assert (await server.post(f"/envs/{made.json()['id']}/reset")).status_code == 200
+            await plays[0].send("DELETE", "")
+            while (await server.get("/capacity")).json()["runners"] > 2:  # noqa: ASYNC110 it rings no bell
+                await asyncio.sleep(0.02)
+            assert not psutil.pid_exists(pids[0]), "it ends with its env"
+            assert total(await plays[1].call("count", {"by": 5})) == 7

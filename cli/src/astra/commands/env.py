@@ -130,7 +130,8 @@ async def capacity(envs: ApiClient, as_json: Json = False) -> None:
         console.emit(now)
         return
     console.say(
-        f"{now.envs} of {now.max_envs} envs, {now.runners} of {now.max_runners} runners; isolation: {now.isolation}"
+        f"{now.envs} of {now.max_envs} envs, {now.runners} of {now.max_runners} runners; isolation: {now.isolation}, "
+        f"a runner for each {now.isolation_scope}"
     )
 
 

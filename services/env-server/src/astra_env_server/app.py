@@ -42,6 +42,7 @@ from astra_env_server.readiness import NeighbourCheck, SandboxCheck
 from astra_env_server.resources import Resources
 from astra_env_server.routing.middleware import Router
 from astra_env_server.routing.opening import open_routing, own_address
+from astra_env_server.sandbox.apart import OneEach
 from astra_env_server.sandbox.base import Limits, NoIsolation
 from astra_env_server.sandbox.containers import ContainerOptions
 from astra_env_server.sandbox.opening import Options, open_sandbox
@@ -146,7 +147,7 @@ async def _open(app: FastAPI, settings: Settings, guard: KeyGuard, stack: AsyncE
         env_rows,
         step_log,
         arenas,
-        sandbox,
+        sandbox if settings.isolation_scope == "arena" else OneEach(sandbox),
         metrics,
         quotas,
         Distractors(registry),

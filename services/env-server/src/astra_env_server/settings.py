@@ -20,6 +20,9 @@ class Settings(ServiceSettings):
     isolation: Literal["auto", "landlock", "bubblewrap", "docker", "gvisor"] = "auto"
     """What tools run in, weakest first; `astra env tiers` says which work here. `auto` takes `bubblewrap`, else
     `landlock`, and refuses to start if neither works: it never starts containers unasked."""
+    isolation_scope: Literal["arena", "env"] = "arena"
+    """What a runner is for: all the envs of an arena, each of them a locked fork, or one env alone. The latter costs an
+    env a start of a runner and its memory, and no more than `max_runners` envs can be played at once."""
     max_envs: int = Field(default=1_024, ge=1)
     """Envs open at once; one more is answered 429."""
     key_fresh_s: float = Field(default=5.0, ge=0, le=300, allow_inf_nan=False)

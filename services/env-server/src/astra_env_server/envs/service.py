@@ -115,6 +115,7 @@ class Envs:
         stats = await self._sandbox.stats()
         return Capacity(
             isolation=stats.tier,
+            isolation_scope=stats.scope,
             envs=len(self.keeper),
             max_envs=self._max_envs,
             runners=stats.runners,

@@ -128,6 +128,8 @@ class Stats:
     warm: int
     """Started and waiting for code."""
     sessions: int
+    scope: str = "arena"
+    """What a runner is for: an ``arena`` with all its sessions, or one session, an ``env``."""
 
 
 class Session(Protocol):
@@ -152,10 +154,12 @@ class Sandbox(Protocol):
 
     tier: str
 
-    async def open(self, bundle: Bundle, seed: int, state: SharedState | None = None) -> Session:
+    async def open(
+        self, bundle: Bundle, seed: int, state: SharedState | None = None, *, alone: bool = False
+    ) -> Session:
         """A new session of the bundle, which nothing has run in yet. Raises BundleRejected, SandboxFull, SandboxLost.
 
-        ``state`` is what its calls share in a stateful arena.
+        ``state`` is what its calls share in a stateful arena. ``alone``: in a runner of its own, which ends with it.
         """
 
     async def warm(self, bundle: Bundle) -> None:

@@ -72,25 +72,25 @@ class LocalSandbox:
         self._filling = asyncio.Lock()
         self._closed = False
 
-    async def open(self, bundle: Bundle, seed: int, state: SharedState | None = None) -> LocalSession:
+    async def open(
+        self, bundle: Bundle, seed: int, state: SharedState | None = None, *, alone: bool = False
+    ) -> LocalSession:
         """A new session of the bundle; see ``base.Sandbox``."""
-        while True:
-            runner = await self._runner(bundle)
-            if not runner.alive:
-                continue  # it went while we waited for our turn
-            if len(runner.sessions) >= self._size.sessions_per_runner:
-                raise SandboxFull(f"this arena has {self._size.sessions_per_runner} sessions open, the most it may")
-            try:
-                number, wire, grip = await runner.fork(seed, longest_reply(self._launch.limits, state))
-            except SandboxLost:
-                self._retire(bundle.key, runner)
-                raise
-            if runner.opened >= self._size.recycle_after:
-                self._retire(bundle.key, runner)
-            session = LocalSession(runner, number, wire, grip, self._launch.limits.output_bytes, self._session_ended)
-            if state is not None:
-                session.share(state)
-            return session
+        runner = await (self._own_runner(bundle) if alone else self._shared_runner(bundle))
+        try:
+            number, wire, grip = await runner.fork(seed, longest_reply(self._launch.limits, state))
+        except SandboxLost:
+            self._retire(bundle.key, runner)
+            raise
+        finally:
+            if alone:
+                self._session_ended(runner)  # ends it, unless the session has begun
+        if not alone and runner.opened >= self._size.recycle_after:
+            self._retire(bundle.key, runner)
+        session = LocalSession(runner, number, wire, grip, self._launch.limits.output_bytes, self._session_ended)
+        if state is not None:
+            session.share(state)
+        return session
 
     async def warm(self, bundle: Bundle) -> None:
         """Have a runner import the bundle."""
@@ -137,6 +137,26 @@ class LocalSandbox:
 
     # ---- which runner serves a bundle
 
+    async def _shared_runner(self, bundle: Bundle) -> Runner:
+        while True:
+            runner = await self._runner(bundle)
+            if not runner.alive:
+                continue  # it went while we waited for our turn
+            if len(runner.sessions) >= self._size.sessions_per_runner:
+                raise SandboxFull(f"this arena has {self._size.sessions_per_runner} sessions open, the most it may")
+            return runner
+
+    async def _own_runner(self, bundle: Bundle) -> Runner:
+        """One that takes the next session and no other."""
+        if self._closed:
+            raise SandboxLost("the sandbox is closed")
+        try:
+            runner = await self._imported(bundle)
+        finally:
+            self._refill_later()
+        self._retired.add(runner)
+        return runner
+
     async def _runner(self, bundle: Bundle) -> Runner:
         if self._closed:
             raise SandboxLost("the sandbox is closed")
@@ -154,21 +174,24 @@ class LocalSandbox:
 
     async def _claim(self, bundle: Bundle) -> Runner:
         try:
-            for last in (False, False, True):
-                runner = await self._unclaimed()
-                try:
-                    await runner.claim(bundle)
-                    return runner
-                except BaseException as error:
-                    self._end_later(runner)
-                    if last or not isinstance(error, SandboxLost):
-                        raise
-            raise AssertionError("the loop returns or raises")
+            return await self._imported(bundle)
         except BaseException:
             self._claims.pop(bundle.key, None)
             raise
         finally:
             self._refill_later()
+
+    async def _imported(self, bundle: Bundle) -> Runner:
+        for last in (False, False, True):
+            runner = await self._unclaimed()
+            try:
+                await runner.claim(bundle)
+                return runner
+            except BaseException as error:
+                self._end_later(runner)
+                if last or not isinstance(error, SandboxLost):
+                    raise
+        raise AssertionError("the loop returns or raises")
 
     async def _unclaimed(self) -> Runner:
         while True:
