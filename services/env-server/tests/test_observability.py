@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import structlog
 from astra_env_server.metrics import MAX_DOMAINS, Metrics
+from astra_env_server.sandbox.base import Stats
 from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
@@ -55,6 +56,16 @@ async def test_free_text_does_not_make_metrics_without_end() -> None:
     counts = {k: v for k, v in samples(text).items() if k.startswith("astra_env_step_seconds_count")}
     assert len(counts) == MAX_DOMAINS + 1
     assert next(v for k, v in counts.items() if 'domain="other"' in k) == 100
+
+
+def test_what_dead_servers_left_is_counted_once() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for reaped in (0, 2, 2, 3):
+        metrics.sandbox(Stats("docker", runners=1, max_runners=2, warm=1, sessions=0, reaped=reaped))
+    seen = samples(generate_latest(registry).decode())
+    assert seen['astra_env_orphans_reaped_total{kind="container"}'] == 3
+    assert seen['astra_env_orphans_reaped_total{kind="env"}'] == 0
 
 
 def test_every_metric_is_in_the_readme() -> None:

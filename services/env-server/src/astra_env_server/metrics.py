@@ -37,7 +37,9 @@ class Metrics:
             "astra_env_orphans_reaped", "What was left behind and has been ended, by what it was", ["kind"],
             registry=registry,
         )  # fmt: skip
-        self.reaped.labels("env")  # shown from the start, as a zero
+        for kind in ("env", "container"):
+            self.reaped.labels(kind)  # shown from the start, as a zero
+        self._containers = 0
         self.forks = Counter("astra_env_sandbox_forks", "Sessions opened in the sandbox", registry=registry)
         self.replays = Counter("astra_env_replays", "Episodes rebuilt from their log", registry=registry)
         self.infra_failures = Counter("astra_env_infra_failures", "Steps lost to the sandbox", registry=registry)
@@ -87,6 +89,8 @@ class Metrics:
         self.max_runners.set(stats.max_runners)
         self.warm.set(stats.warm)
         self.sessions.set(stats.sessions)
+        self.reaped.labels("container").inc(stats.reaped - self._containers)
+        self._containers = stats.reaped
 
     def refused(self, error: str) -> None:
         """Count a request that its key does not allow."""

@@ -76,6 +76,7 @@ async def test_what_dead_servers_left_is_removed() -> None:
     engine = await Engine.connect()
     await engine.reap()
     await engine.close()
+    assert engine.reaped >= 1
     assert not api.containers(all=True, filters={"name": name})
 
 

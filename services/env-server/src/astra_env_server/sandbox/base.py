@@ -130,6 +130,8 @@ class Stats:
     sessions: int
     scope: str = "arena"
     """What a runner is for: an ``arena`` with all its sessions, or one session, an ``env``."""
+    reaped: int = 0
+    """Containers that dead servers left behind and that were removed here."""
 
 
 class Session(Protocol):

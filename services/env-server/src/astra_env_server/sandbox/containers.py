@@ -57,6 +57,11 @@ class ContainerLaunch:
         self._runtime = "runsc" if tier == "gvisor" else None
         self._reaper = asyncio.create_task(self._reap_forever())
 
+    @property
+    def reaped(self) -> int:
+        """Containers of dead servers that it removed."""
+        return self._engine.reaped
+
     async def start(self) -> Runner:
         """A runner that is locked and waits for code. Raises SandboxLost with what it complained of."""
         token = secrets.token_hex(16)

@@ -51,6 +51,8 @@ class Engine:
         self._threads = threads
         self._info = info
         self.processors: int = info.get("NCPU") or 1
+        self.reaped = 0
+        """Containers of dead servers that were removed."""
 
     @classmethod
     async def connect(cls) -> "Engine":
@@ -132,14 +134,17 @@ class Engine:
     async def reap(self) -> None:
         """Remove what dead servers left: a running container ends with its server, the others are dead weight."""
 
-        def reap() -> None:
+        def reap() -> int:
+            removed = 0
             filters = {"label": LABEL, "status": ["created", "exited", "dead"]}
             for found in self._client.containers(all=True, filters=filters):
                 if found["State"] != "created" or time.time() - found["Created"] > _STALE_S:
                     with contextlib.suppress(docker.errors.APIError):
                         self._client.remove_container(found["Id"], force=True)
+                        removed += 1
+            return removed
 
-        await self._call(reap)
+        self.reaped += await self._call(reap)
 
     async def visible(self, folder: Path | None) -> Visible:
         """How the engine can show a folder of ours to containers. Raises NoIsolation when it cannot."""

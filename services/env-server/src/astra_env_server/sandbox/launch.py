@@ -33,6 +33,8 @@ class ProcessLaunch:
     interpreter: Interpreter
     limits: Limits
     bwrap: str | None = None
+    reaped: int = 0
+    """Always: processes of a server do not outlive it."""
 
     async def start(self) -> Runner:
         """A runner that is locked and waits for code. Raises SandboxLost with what it complained of."""

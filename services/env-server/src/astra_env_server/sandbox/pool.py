@@ -36,6 +36,10 @@ class Launch(Protocol):
     def limits(self) -> Limits:
         """What its runners and their sessions may use."""
 
+    @property
+    def reaped(self) -> int:
+        """What dead servers left behind and it has ended."""
+
     async def start(self) -> Runner:
         """A runner that is locked and waits for code. Raises SandboxLost with what it complained of."""
 
@@ -105,6 +109,7 @@ class LocalSandbox:
             max_runners=self._size.max_runners,
             warm=len(self._ready),
             sessions=sum(len(runner.sessions) for runner in runners),
+            reaped=self._launch.reaped,
         )
 
     async def fill(self) -> None:
