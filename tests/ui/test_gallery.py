@@ -65,6 +65,21 @@ def test_an_arena_is_found_and_its_golden_episode_played(server: httpx2.Client, 
     assert page.complaints == []
 
 
+def test_how_hard_an_arena_was_found_to_be_is_shown(server: httpx2.Client, page: Page) -> None:
+    arena = published(server, domain="measured")
+    for policy, solved in (("strong", 0.75), ("weak", 0.0), ("middle", 0.5)):
+        measured = {"episodes": 4, "solve_rate": solved, "f1": solved}
+        server.post("/solve-rates", json={"policy": policy, "arenas": {arena: measured}}).raise_for_status()
+    page.open(f"{server.base_url}/ui#/?domain=measured")
+    page.until("document.querySelectorAll('.card').length === 1")
+    assert "solved: 0 % by weak, 75 % by strong" in page.text()
+    page.ask("document.querySelector('.card').click()")
+    page.until("document.querySelectorAll('.dag .node').length === 2")
+    told = page.text()
+    assert told.index("weak") < told.index("middle") < told.index("strong")
+    assert page.complaints == []
+
+
 def test_what_a_call_changes_of_the_state_is_shown(server: httpx2.Client, page: Page) -> None:
     arena = published(server, **STATEFUL)
     page.open(f"{server.base_url}/ui#/arenas/{arena}")
