@@ -29,6 +29,10 @@ BAD: list[tuple[str, str, Any, int]] = [
     ("GET", "/arenas?limit=99999999999999999999", None, 422),
     ("GET", "/arenas?split=none", None, 422),
     ("GET", "/arenas?domain=", None, 422),
+    ("GET", "/arenas?splt=train", None, 422),
+    ("GET", f"/arenas/{ARENA}?full=1", None, 422),
+    ("GET", "/envs?colour=red", None, 422),
+    ("POST", f"/envs/{ENV}/reset?seed=1", {}, 422),
     ("GET", f"/arenas/{ARENA}", None, 404),
     ("GET", f"/arenas/{ARENA}/full", None, 404),
     ("GET", "/arenas/ar_1", None, 422),
@@ -70,6 +74,14 @@ async def test_a_bad_request_is_told_so(server: Any, method: str, path: str, bod
     reply = await server.request(method, path, json=body)
     assert reply.status_code == status, reply.text
     ErrorBody.model_validate(reply.json())
+
+
+@pytest.mark.anyio
+async def test_a_filter_that_is_misspelt_is_told_with_those_there_are(server: Any) -> None:
+    told = (await server.get("/demonstrations?splt=train&limit=1")).json()["detail"]
+    assert told == "query.splt: no parameter of this route, those are cursor, limit, split"
+    assert (await server.get("/arenas?split=test&limit=1&min_hops=1")).status_code == 200
+    assert (await server.get("/metrics?name[]=up")).status_code == 200, "scrapers may add to it"
 
 
 @pytest.mark.anyio

@@ -1,10 +1,12 @@
 """Several servers behind one address: connections are dealt out, whole, and none waits for a server that is gone."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from astra_env_server.main import front
 from astra_env_server.routing.front import Front, addresses_of
 
 pytestmark = pytest.mark.anyio
@@ -61,3 +63,10 @@ async def test_one_that_is_gone_is_passed_over() -> None:
 async def test_a_name_is_looked_up_and_one_that_nobody_has_is_no_address() -> None:
     assert "127.0.0.1" in await addresses_of("localhost")()
     assert await addresses_of("no-such-name.invalid")() == []
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"cannot start: no listening on 127.0.0.1 port {port}: "):
+            front("localhost:8003", "127.0.0.1", port)

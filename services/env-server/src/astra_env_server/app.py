@@ -10,9 +10,10 @@ from astra_service.bus import open_bus
 from astra_service.client import ApiClient
 from astra_service.database import Database
 from astra_service.links import document_links
+from astra_service.queries import refuse_unknown_queries
 from astra_service.starting import CannotStart
 from astra_service.tasks import end
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from astra_env_server.access import routes as key_routes
@@ -85,7 +86,9 @@ def create_app(settings: Settings) -> FastAPI:
         guard=guard,
     )
     rest = (arena_routes, solve_rate_routes, env_routes, code_routes, key_routes)
-    for routes in (*rest, openenv, mcp_routes, gym, gem, ui_routes):
+    for routes in rest:
+        app.include_router(routes.router, dependencies=[Depends(refuse_unknown_queries)])
+    for routes in (openenv, mcp_routes, gym, gem, ui_routes):  # clients of others, who add what they like
         app.include_router(routes.router)
     document_links(app, LINKS)
     # The last of the list is nearest to the routes: the gate comes before both.

@@ -44,7 +44,10 @@ def front(
         with contextlib.suppress(asyncio.CancelledError):
             await serving
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        raise SystemExit(f"cannot start: no listening on {host} port {port}: {error.strerror or error}") from None
 
 
 def tiers() -> None:
