@@ -94,10 +94,16 @@ class JudgeScores(Record):
 
 
 class ScoredTrace(Record):
-    """A trace and what the judges said of it."""
+    """A trace, what the judges said of it, and what it has cost: an arena made of it has that in its provenance."""
 
     trace: QATrace
     scores: JudgeScores
+    prompts: dict[str, str] = {}
+    """Prompt name to the hash of its template."""
+    llm_calls: Annotated[int, Field(ge=0)] = 0
+    tokens: Annotated[int, Field(ge=0)] = 0
+    refused: dict[str, int] = {}
+    """Reason to number of drafts that were refused on the way."""
 
 
 def hop_levels(depends_on: Mapping[int, Sequence[int]]) -> dict[int, int]:

@@ -14,7 +14,7 @@ from .conftest import Contexts
 from .saboteur import Saboteur
 
 pytestmark = pytest.mark.anyio
-JOB = ArenaJob(domain="clinic", topology=Topology.SINGLE_HOP, seed=1)
+JOB = ArenaJob(domain="clinic", topology=Topology.SINGLE_HOP, seed=73)
 OF_PARTS = {"tool_document", "tool_scale", "tool_call", "tool_code"}
 
 
@@ -30,6 +30,7 @@ async def test_no_sub_question_costs_more_calls_than_it_may(contexts: Contexts, 
     with pytest.raises(Refused) as refused:
         await make_arena(JOB, await contexts(JOB, llm, part_llm_calls=most, arena_rounds=9))
     assert refused.value.reason == "over_budget"
+    assert refused.value.counted["tries"]["over_budget"] >= 1
     assert sum(prompt.name in OF_PARTS for prompt in llm.asked) == most
 
 
@@ -51,8 +52,9 @@ async def test_every_refused_draft_is_kept_with_what_was_wrong(contexts: Context
             return made
 
     object.__setattr__(context, "stage", Watched())
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         await make_arena(JOB, context)
+    assert refused.value.counted == {"tries": {"answer_not_in_output": 3}, "sandbox_runs": 3}
     assert len(kept) == 3
     last = kept[-1].part
     assert last is not None

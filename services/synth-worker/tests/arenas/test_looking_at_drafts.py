@@ -179,8 +179,10 @@ def test_findings_that_name_no_part_go_to_all_unless_a_distractor_is_to_blame() 
     tools = [part(9, "spoil").tool, part(9, "idle").tool]
     assert len(refusals(unsound(("limits", "too slow")), parts, set())) == 2
     report = unsound(("distractors", "distractor 'spoil': gives the answer"))
-    assert blamed_distractors(report, tools) == {"spoil"}
+    assert blamed_distractors(report, tools) == {"spoil": report.checks[0]}
     assert refusals(report, parts, {"spoil"}) == []
+    assert refusals(unsound(("distractors", "spoil solves sub-task 1")), parts, {"spoil"}) == []
+    assert len(refusals(unsound(("overlap", "spoil and look are one")), parts, {"spoil"})) == 1
 
 
 def test_a_refusal_without_a_report_is_a_finding_too() -> None:

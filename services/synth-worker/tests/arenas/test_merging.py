@@ -133,8 +133,12 @@ async def test_groups_that_mix_operators_are_not_believed(contexts: Contexts, cl
     parts = [part(1, {}, "f1", text=adds), part(2, {}, "f2", text=takes), part(3, THREE), part(4, {"key4": "Answer4"})]
     assert not alike(parts[0], parts[1])
     assert [p.id for p in might_be_one(parts)] == [3, 4]
-    made = await merged(contexts, client, parts, Librarian([[1, 2]], *[code({})] * 3))
+    llm = Librarian([[1, 2]], *[code({})] * 3)
+    made = await merged(contexts, client, parts, llm)
     assert (made.groups, [each.reason for each in made.tries]) == ([], ["no_such_tool"] * 3)
+    told = [prompt.variables["earlier"] for prompt in llm.asked]
+    assert told[0] is None
+    assert [earlier.problem for earlier in told[1:]] == ["no_such_tool: ids: there are no tools [1, 2]"] * 2
 
 
 async def test_a_model_that_is_not_understood_leaves_all_as_it_is(contexts: Contexts, client: ApiClient) -> None:
@@ -145,7 +149,7 @@ async def test_a_model_that_is_not_understood_leaves_all_as_it_is(contexts: Cont
     parts = [part(1, ONE), part(2, TWO)]
     made = await merged(contexts, client, parts, Mumbling([]))
     assert (made.parts, made.groups) == (parts, [])
-    assert [each.reason for each in made.tries] == ["malformed_reply"]
+    assert [(each.reason, each.draft) for each in made.tries] == [("malformed_reply", "well")]
 
 
 def test_tools_that_stay_apart_get_names_of_their_own() -> None:

@@ -37,7 +37,7 @@ WANTED = {
     "tool_scale": ["WHERE", "Łódź", '"look"', "OOPS"],
     "tool_call": ["WHERE", "Łódź", '"look"', "DRAFT"],
     "tool_code": ["WHERE", "517", "值", '"look"', "OOPS"],
-    "tool_clusters": ["CODE"],
+    "tool_clusters": ["CODE", "OOPS"],
     "tool_merge": ["WHERE", "517", "OLD", "333", "OTHER", "OOPS"],
     "distractors": ["WHERE", '"look"', "2"],
 }

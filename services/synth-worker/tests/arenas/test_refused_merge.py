@@ -54,6 +54,7 @@ async def test_an_arena_that_the_gate_refuses_merged_is_published_unmerged(conte
     assert llm.merged == 1, "the merged code gave both answers, so it was taken at once"
     assert {check: count for check, count in after.items() if count > before.get(check, 0)} == {"golden_row": 1}
     assert (outcome.result["rounds"], outcome.result["merged"]) == (1, [])
+    assert outcome.result["tries"] == {"golden_row": 1}, "why the tools are apart is kept"
     arena = await context.env_server.get(f"/arenas/{outcome.result['arena_id']}/full", Arena)
     assert arena.soundness.sound
     assert [task.tool for task in arena.spec.subtasks] == ["find_boat", "find_boat_2"]

@@ -70,6 +70,15 @@ CODES = {
     "sensitivity": lambda name, p, v, a: (
         f"def {name}({p}: str) -> dict:\n    return {{'it': {a!r} if {p}[0].isupper() else 1, 'of': {p}}}\n"
     ),
+    "failures": lambda name, p, v, a: (
+        f"_ROWS = {{{v!r}: {a!r}, 'Ada': 'Osprey', 'Ben': 'Heron'}}\n\ndef {name}({p}: str) -> dict:\n"
+        f"    if {p} not in _ROWS:\n        raise ValueError(f'only {{_ROWS}} are known')\n"
+        f"    return {{'it': _ROWS[{p}]}}\n"
+    ),
+    "repeatable": lambda name, p, v, a: (
+        f"_ROWS = {{{v!r}: {a!r}, 'Ada': 'Osprey', 'Ben': 'Heron'}}\n\ndef {name}({p}: str) -> dict:\n"
+        f"    first, *_ = {{_ROWS[{p}], 'Plover', 'Avocet', 'Zander'}}\n    return {{'it': _ROWS[{p}], 'of': first}}\n"
+    ),
     "answer_in_docstring": lambda name, p, v, a: (
         f'def {name}({p}: str) -> dict:\n    """Gives {a}."""\n    return {{"it": {p}}}\n'
     ),
@@ -165,8 +174,9 @@ async def test_a_trace_with_a_field_missing_is_asked_for_again_and_then_given_up
 ) -> None:
     job = ArenaJob(domain="logistics", seed=6)
     llm = Saboteur({"qa_trace": lambda reply, _: {k: v for k, v in reply.items() if k != missing}})
-    with pytest.raises(Refused, match=f"malformed_reply.*{missing}"):
+    with pytest.raises(Refused, match=f"malformed_reply.*{missing}") as refused:
         await make_arena(job, await contexts(job, llm, **FEW))
+    assert refused.value.counted == {"tries": {"malformed_reply": 1}}
     assert len(llm.asked) == 3
 
 
@@ -244,6 +254,7 @@ async def test_a_distractor_that_gives_an_answer_away_is_left_out(contexts: Cont
     arena = await context.env_server.get(f"/arenas/{outcome.result['arena_id']}/full", Arena)
     assert outcome.result["rounds"] == 2
     assert len(arena.spec.distractors) == 1
+    assert arena.spec.provenance.refused == {"distractors": 1, "no_function": 1}
     assert not {"tell_all", "broken_one"} & {tool.name for tool in arena.spec.distractors}
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from astra_proto.arenas import Arena
 from astra_proto.jobs import ArenaJob
-from astra_proto.traces import JudgeScores, QATrace
+from astra_proto.traces import JudgeScores, QATrace, ScoredTrace
 from astra_synth_worker.arenas.pipeline import make_arena
 from astra_synth_worker.arenas.validation import Validated, validated_trace
 from astra_synth_worker.jobs.context import Refused
@@ -61,10 +62,21 @@ async def test_what_others_depend_on_needs_a_tool(contexts: Contexts, name: str,
 
 
 async def test_a_leaf_may_do_without_and_has_no_tool(contexts: Contexts) -> None:
-    llm = Saboteur({"tool_necessity": no("needs_tool", 2)})
-    context = await contexts(CHAIN, llm)
-    made = await validated_trace(CHAIN, context)
+    job = ArenaJob.model_validate(
+        {"domain": "logistics", "topology": "multi_hop", "min_hops": 2, "max_hops": 3, "seed": 6}
+    )
+    llm = Saboteur({"tool_necessity": no("needs_tool", -1)})
+    made = await validated_trace(job, await contexts(job, llm))
     assert [sub.needs_tool for sub in made.trace.subquestions] == [True, True, False]
+
+
+async def test_a_leaf_without_a_tool_does_not_count_for_the_shape_that_is_wanted(contexts: Contexts) -> None:
+    llm = Saboteur({"tool_necessity": no("needs_tool", 2)})
+    with pytest.raises(Refused) as refused:
+        await make_arena(CHAIN, await contexts(CHAIN, llm))
+    assert refused.value.reason == "wrong_hops"
+    asked = [prompt for prompt in llm.asked if prompt.name == "qa_trace"]
+    assert "2 layers, wanted are 3; sub-questions [3] need no tool" in asked[1].variables["earlier"].problem
 
 
 async def test_where_nothing_needs_a_tool_there_is_no_arena(contexts: Contexts) -> None:
@@ -167,6 +179,24 @@ async def test_only_a_trace_is_made_where_only_one_is_asked_for(contexts: Contex
     outcome = await make_arena(job, await contexts(job, llm))
     assert outcome.result["score"] == pytest.approx(0.75), "far below the threshold, which comes later"
     assert "arena_id" not in outcome.result
+
+
+async def test_an_arena_of_a_selected_trace_tells_what_both_have_cost(contexts: Contexts) -> None:
+    def doubtful(reply: Any, prompt: Prompt) -> Any:
+        return {"verdicts": []} if prompt.variables["earlier"] is None else reply
+
+    first = CHAIN.model_copy(update={"until": "trace"})
+    context = await contexts(first, Saboteur({"tool_necessity": doubtful}))
+    made = ScoredTrace.model_validate((await make_arena(first, context)).result["trace"])
+    assert made.refused == {"not_every_step": 1}
+    selected = CHAIN.model_copy(update={"trace": made})
+    second = await contexts(selected, Saboteur())
+    outcome = await make_arena(selected, second)
+    arena = await second.env_server.get(f"/arenas/{outcome.result['arena_id']}/full", Arena)
+    told = arena.spec.provenance
+    assert {"qa_trace", "tool_necessity", "trace_atomicity", "tool_code"} <= set(told.prompts)
+    assert told.llm_calls == context.usage.calls + second.usage.calls
+    assert (told.tries, told.refused) == (2, {"not_every_step": 1})
 
 
 def trace(**more: Any) -> dict[str, Any]:

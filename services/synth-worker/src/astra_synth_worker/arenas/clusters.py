@@ -57,7 +57,7 @@ async def cluster(job: ArenaJob, trace: QATrace, parts: list[Part], context: Con
     ]
 
     async def draft(number: int, earlier: Earlier | None) -> list[list[int]]:
-        variables = {**origin(job), "members": members}
+        variables = {**origin(job), "members": members, "earlier": earlier}
         prompt = Prompt("tool_clusters", variables, temperature=0.0, seed=job.seed + number)
         return _accept(await ask(context.llm, prompt, ClustersReply, context.usage), eligible)
 

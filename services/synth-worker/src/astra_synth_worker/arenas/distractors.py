@@ -12,7 +12,7 @@ from astra_synth_worker.arenas.code import CodeReply, accept_code
 from astra_synth_worker.arenas.document import DocumentReply, accept_document
 from astra_synth_worker.arenas.part import Part
 from astra_synth_worker.arenas.question import origin
-from astra_synth_worker.arenas.tries import Rejected, Try
+from astra_synth_worker.arenas.tries import Rejected, Try, unread
 from astra_synth_worker.jobs.context import Context
 from astra_synth_worker.llm.ask import MalformedReply, ask
 from astra_synth_worker.llm.base import Prompt
@@ -56,7 +56,7 @@ async def draw_distractors(job: ArenaJob, context: Context, trace: QATrace, part
     try:
         reply = await ask(context.llm, Prompt("distractors", variables, seed=job.seed), DistractorsReply, context.usage)
     except MalformedReply as error:
-        return Distractors(tools=[], tries=[Try(step="distractors", reason="malformed_reply", detail=str(error))])
+        return Distractors(tools=[], tries=[unread("distractors", error)])
     taken = {part.tool.name for part in parts}
     answers = [sub.answer for sub in trace.subquestions if sub.needs_tool]
     tools: list[ArenaTool] = []
@@ -65,11 +65,16 @@ async def draw_distractors(job: ArenaJob, context: Context, trace: QATrace, part
         try:
             tool = _accept(each, answers, taken)
         except Rejected as error:
-            tries.append(Try(step="distractors", reason=error.reason, detail=error.detail))
+            tries.append(refused_distractor(each, error.reason, error.detail))
         else:
             tools.append(tool)
             taken.add(tool.name)
     return Distractors(tools=tools, tries=tries)
+
+
+def refused_distractor(tool: BaseModel, reason: str, detail: str) -> Try:
+    """What is kept of a tool that is no distractor."""
+    return Try(step="distractors", reason=reason, detail=detail[:2_000], draft=tool.model_dump_json()[:8_000])
 
 
 def _accept(reply: ToolReply, answers: list[Any], taken: set[str]) -> ArenaTool:

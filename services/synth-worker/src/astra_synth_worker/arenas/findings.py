@@ -1,6 +1,7 @@
 """What the soundness gate found, as work for the parts it is about."""
 
 import re
+from collections.abc import Collection
 
 from astra_proto.arenas import ArenaTool
 from astra_proto.errors import UnsoundArena
@@ -11,6 +12,8 @@ from astra_synth_worker.arenas.part import Part, Refusal
 
 _OF_DOCUMENT = re.compile(r"leak|prompt|description|schema|name", re.IGNORECASE)
 """Checks that a new code cannot mend."""
+_DISTRACTORS = "distractors"
+"""The check of what distractors solve."""
 
 
 def report_of(error: UnsoundArena) -> SoundnessReport:
@@ -25,20 +28,26 @@ def report_of(error: UnsoundArena) -> SoundnessReport:
     return report.model_copy(update={"checks": [*report.checks, unread]})
 
 
-def blamed_distractors(report: SoundnessReport, distractors: list[ArenaTool]) -> set[str]:
-    """Names of the distractors that failed checks speak of."""
-    return {t.name for t in distractors if any(_speaks_of(check.detail, t.name) for check in report.failures())}
+def blamed_distractors(report: SoundnessReport, distractors: list[ArenaTool]) -> dict[str, Check]:
+    """Names of the distractors that failed checks speak of, and the first such check of each."""
+    return {
+        tool.name: check
+        for tool in distractors
+        for check in reversed(report.failures())
+        if _speaks_of(check.detail, tool.name)
+    }
 
 
-def refusals(report: SoundnessReport, parts: list[Part], distractors: set[str]) -> list[Refusal]:
+def refusals(report: SoundnessReport, parts: list[Part], distractors: Collection[str]) -> list[Refusal]:
     """The parts that failed checks speak of, by tool or number; all of them for a check that speaks of nothing.
 
-    A check that speaks of ``distractors`` only blames no part.
+    A check that speaks of ``distractors`` only blames no part, nor does the one that says whose sub-task they solve.
     """
     told: dict[int, list[Check]] = {}
     for check in report.failures():
         named = [p for p in parts if _speaks_of(check.detail, p.tool.name) or _numbers(check.detail, p.id)]
-        if not named and any(_speaks_of(check.detail, name) for name in distractors):
+        of_distractors = any(_speaks_of(check.detail, name) for name in distractors)
+        if of_distractors and (check.name == _DISTRACTORS or not named):
             continue
         for part in named or parts:
             told.setdefault(part.id, []).append(check)

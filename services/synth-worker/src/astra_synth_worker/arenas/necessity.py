@@ -5,7 +5,7 @@ from astra_proto.jobs import ArenaJob
 from astra_proto.traces import QATrace
 from pydantic import ValidationError
 
-from astra_synth_worker.arenas.question import given_away, origin
+from astra_synth_worker.arenas.question import given_away, origin, shape_problem_of
 from astra_synth_worker.arenas.tries import GivenUp, Try
 from astra_synth_worker.arenas.verdicts import NeedReplies, Verdict, exactly, judged
 from astra_synth_worker.jobs.context import Context
@@ -30,11 +30,11 @@ async def tool_necessity(job: ArenaJob, trace: QATrace, context: Context) -> Nec
     except GivenUp as error:
         failure = error.failure
         return Necessity(trace=None, verdicts=[], reason="no_verdict", detail=failure.detail, tries=failure.tries)
-    made, reason, detail = _ruled(trace, verdicts)
+    made, reason, detail = _ruled(trace, verdicts, job)
     return Necessity(trace=made, verdicts=verdicts, reason=reason, detail=detail, tries=tries)
 
 
-def _ruled(trace: QATrace, verdicts: list[Verdict]) -> tuple[QATrace | None, str, str]:
+def _ruled(trace: QATrace, verdicts: list[Verdict], job: ArenaJob) -> tuple[QATrace | None, str, str]:
     """The trace with what needs a tool; or the reason and detail why it is not legitimate."""
     # A step that changes the state cannot be done in the head, whatever the gate says.
     needs = {
@@ -47,6 +47,10 @@ def _ruled(trace: QATrace, verdicts: list[Verdict]) -> tuple[QATrace | None, str
         return None, "tool_unnecessary", f"others depend on steps that can be answered in the head. {why}"[:2_000]
     if not any(needs.values()):
         return None, "no_tool_needed", "no sub-question needs a tool: then there is nothing to act on"
+    acted = {sub.id: sub.depends_on for sub in trace.subquestions if needs[sub.id]}
+    if problem := shape_problem_of(acted, job):
+        reason, detail = problem
+        return None, reason, f"{detail}; sub-questions {sorted(set(needs) - set(acted))} need no tool and do not count"
     subs = [sub.model_copy(update={"needs_tool": needs[sub.id]}) for sub in trace.subquestions]
     try:
         made = QATrace.model_validate(trace.model_copy(update={"subquestions": subs}).model_dump())

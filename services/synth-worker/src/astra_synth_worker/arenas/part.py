@@ -36,6 +36,10 @@ class Drafted(Record):
     part: Part | None = None
     failure: Failure | None = None
 
+    def tries(self) -> list[Try]:
+        """What was refused, whether there is a part in the end or not."""
+        return [*(self.part.tries if self.part else ()), *(self.failure.tries if self.failure else ())]
+
 
 class Refusal(Record):
     """A part that did not hold when it was run."""

@@ -1,7 +1,8 @@
 """Pipeline B, whole: a job's question decomposed, judged, made into tools, run, merged, published (paper §3.2)."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from astra_proto.arenas import ArenaSpec, ArenaTool, Provenance, PublishReply
@@ -12,7 +13,7 @@ from pydantic import JsonValue
 
 from astra_synth_worker.arenas.assemble import assemble
 from astra_synth_worker.arenas.clusters import might_be_one
-from astra_synth_worker.arenas.distractors import Distractors, draw_distractors
+from astra_synth_worker.arenas.distractors import Distractors, draw_distractors, refused_distractor
 from astra_synth_worker.arenas.findings import blamed_distractors, refusals, report_of
 from astra_synth_worker.arenas.merge import Merged, merge
 from astra_synth_worker.arenas.naming import uniquely_named
@@ -29,11 +30,19 @@ async def make_arena(job: ArenaJob, context: Context) -> Outcome:
     Golden calls are run in the sandbox, and the env-server's gate has the last word; what either finds goes into the
     next drafts of the parts it is about.
     """
-    validated = await validated_trace(job, context)
+    tries: list[Try] = []
+    try:
+        validated = await validated_trace(job, context, tries)
+    except Refused as refused:
+        raise Refused(refused.reason, refused.detail, counted=_counted(tries)) from None
     if job.until == "trace":
-        made = ScoredTrace(trace=validated.trace, scores=validated.scores).model_dump(mode="json")
-        return Outcome({**_about(validated), "trace": made, "tries": dict[str, JsonValue](by_reason(validated.tries))})
-    return await _Work(job, context, validated).arena()
+        made = _scored(validated, context).model_dump(mode="json")
+        return Outcome({**_about(validated), "trace": made, **_counted(tries)})
+    work = _Work(job, context, validated)
+    try:
+        return await work.arena()
+    except Refused as refused:
+        raise Refused(refused.reason, refused.detail, counted=work.counted()) from None
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,13 @@ class _Work:
         self._trace = validated.trace
         self._sandbox = Sandbox(context.env_server, self._trace, context.settings.part_sandbox_runs)
         self._tries = list(validated.tries)
+        self._of_parts: dict[int, list[Try]] = {}
         self._distractors: list[ArenaTool] = []
+
+    def counted(self) -> dict[str, JsonValue]:
+        """What was refused so far, and how many golden calls were run."""
+        tries = [*self._tries, *(each for tries in self._of_parts.values() for each in tries)]
+        return {**_counted(tries), "sandbox_runs": self._sandbox.runs}
 
     async def arena(self) -> Outcome:
         """The outcome. Raises :class:`Refused`."""
@@ -69,6 +84,8 @@ class _Work:
             made = await self._attempt(parts, number)
         if isinstance(made, Outcome):
             return made
+        for refusal in made.refused:
+            self._of_parts[refusal.part.id] = [*refusal.part.tries, refusal.as_try()]
         raise Refused(made.reason, f"{made.detail} ({rounds} rounds)")
 
     async def _attempt(self, parts: list[Part], number: int) -> Outcome | _Setback:
@@ -80,6 +97,7 @@ class _Work:
             made = await self._published(merged.parts, number, merged.groups)
             if isinstance(made, Outcome):
                 return made
+            self._tries.append(Try(step="merge", reason=made.reason, detail=made.detail[:2_000]))
         return await self._published(parts, number, [])
 
     async def _merged(self, parts: list[Part], number: int) -> Merged | None:
@@ -99,13 +117,14 @@ class _Work:
         named, clashes = uniquely_named(parts)
         if clashes:
             return _Setback(clashes[0].reason, clashes[0].detail, clashes)
-        tries = [*self._tries, *(each for part in named for each in part.tries)]
-        spec = self._spec(named, tries)
+        spec = self._spec(named, [*self._tries, *(each for part in named for each in part.tries)])
         try:
             reply = await self._context.env_server.post("/arenas", spec, PublishReply, repeatable=True)
         except UnsoundArena as error:
             report = report_of(error)
             blamed = blamed_distractors(report, spec.distractors)
+            out = [tool for tool in self._distractors if tool.name in blamed]
+            self._tries += [refused_distractor(tool, blamed[tool.name].name, blamed[tool.name].detail) for tool in out]
             self._distractors = [tool for tool in self._distractors if tool.name not in blamed]
             first = report.failures()[0]
             return _Setback(first.name, first.detail, refusals(report, named, blamed))
@@ -116,12 +135,11 @@ class _Work:
                 "created": reply.created,
                 "rounds": number,
                 "merged": [list[JsonValue](ids) for ids in groups],
-                "tries": dict[str, JsonValue](by_reason(tries)),
-                "sandbox_runs": self._sandbox.runs,
+                **self.counted(),
             }
         )
 
-    async def _drafted(self, work: Iterable[Assignment]) -> list[Part]:
+    async def _drafted(self, work: Sequence[Assignment]) -> list[Part]:
         """The parts, drafted side by side."""
 
         def staged(given: Assignment) -> Awaitable[Drafted]:
@@ -133,6 +151,8 @@ class _Work:
         if errors := [each for each in made if isinstance(each, BaseException)]:
             raise errors[0]
         drafted = [each for each in made if isinstance(each, Drafted)]
+        for given, each in zip(work, drafted, strict=True):
+            self._of_parts[given.sub.id] = each.tries()
         if failures := [each.failure for each in drafted if each.failure is not None]:
             raise failures[0].refusal()
         return [each.part for each in drafted if each.part is not None]
@@ -164,19 +184,39 @@ class _Work:
         job, spent = self._job, self._context.usage
         given = "question" if job.question else "knowledge" if job.knowledge else "taxonomy" if job.taxonomy else ""
         scores = self._validated.scores.model_dump()
+        before = job.trace or ScoredTrace(trace=self._trace, scores=self._validated.scores)
+        refused = Counter(before.refused) + Counter(by_reason(tries))
         provenance = Provenance(
             teacher=self._context.llm.name,
             source=given or f"{job.domain}/{job.seed}",
             seed=job.seed,
-            tries=1 + len(tries),
-            refused=by_reason(tries),
+            tries=1 + refused.total(),
+            refused=dict(sorted(refused.items())),
             scores={name: score for name, score in scores.items() if score is not None},
-            prompts=dict(sorted(spent.prompts.items())),
-            llm_calls=spent.calls,
-            tokens=spent.prompt_tokens + spent.completion_tokens,
+            prompts=dict(sorted((before.prompts | spent.prompts).items())),
+            llm_calls=before.llm_calls + spent.calls,
+            tokens=before.tokens + spent.prompt_tokens + spent.completion_tokens,
             sandbox_runs=self._sandbox.runs,
         )
         return assemble(self._trace, parts, self._distractors, provenance, job.split)
+
+
+def _scored(validated: Validated, context: Context) -> ScoredTrace:
+    """The trace for a job that goes on behind it, which cannot know otherwise what it has cost."""
+    spent = context.usage
+    return ScoredTrace(
+        trace=validated.trace,
+        scores=validated.scores,
+        prompts=dict(sorted(spent.prompts.items())),
+        llm_calls=spent.calls,
+        tokens=spent.prompt_tokens + spent.completion_tokens,
+        refused=by_reason(validated.tries),
+    )
+
+
+def _counted(tries: Sequence[Try]) -> dict[str, JsonValue]:
+    """What was refused on the way, as it stands in a job's outcome."""
+    return {"tries": dict[str, JsonValue](by_reason(tries))}
 
 
 def _about(validated: Validated) -> dict[str, JsonValue]:

@@ -1,10 +1,11 @@
 """The question decomposed: a trace whose every property is computed here and none believed (paper §3.2.1)."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 from astra_proto.base import Record
 from astra_proto.jobs import ArenaJob
-from astra_proto.traces import QATrace, shape_problem
+from astra_proto.traces import QATrace, hop_levels, shape_problem, topology_of
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from astra_synth_worker.arenas.matching import holds
@@ -125,7 +126,8 @@ def accept_trace(reply: TraceReply, job: ArenaJob) -> QATrace:
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise Rejected("bad_trace", told, reply) from None
-    problem = _shape(trace, job) or _language(trace.question, trace.language)
+    depends_on = {sub.id: sub.depends_on for sub in trace.subquestions}
+    problem = shape_problem_of(depends_on, job) or _language(trace.question, trace.language)
     if problem := problem or (_state(trace) if job.stateful else None):
         raise Rejected(*problem, reply)
     return trace
@@ -140,8 +142,9 @@ def given_away(trace: QATrace) -> tuple[str, str] | None:
     return None
 
 
-def _shape(trace: QATrace, job: ArenaJob) -> tuple[str, str] | None:
-    topology, hops = trace.topology(), max(trace.hop_levels().values())
+def shape_problem_of(depends_on: Mapping[int, Sequence[int]], job: ArenaJob) -> tuple[str, str] | None:
+    """Why steps that depend on each other so are not of the shape that was asked for: reason and detail."""
+    topology, hops = topology_of(depends_on), max(hop_levels(depends_on).values())
     if job.topology is not None and topology is not job.topology:
         return "wrong_topology", f"the dependencies make it {topology.value}, wanted is {job.topology.value}"
     least, most = job.hop_range()

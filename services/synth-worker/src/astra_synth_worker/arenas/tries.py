@@ -24,7 +24,7 @@ class Try(Record):
     reason: str
     detail: str
     draft: str = ""
-    """The draft as JSON."""
+    """The draft as JSON, or the text that was to be it."""
 
 
 class Failure(Record):
@@ -79,13 +79,20 @@ async def until_good(
             shown = error.draft.model_dump_json()[:_SHOWN] if error.draft is not None else ""
             rejected.append(Try(step=step, reason=error.reason, detail=error.detail[:2_000], draft=shown))
             earlier = Earlier(draft=shown, problem=f"{error.reason}: {error.detail[:2_000]}")
-        except (MalformedReply, BudgetSpent) as error:
-            reason = "malformed_reply" if isinstance(error, MalformedReply) else "over_budget"
-            rejected.append(Try(step=step, reason=reason, detail=str(error)[:2_000]))
+        except MalformedReply as error:
+            rejected.append(unread(step, error))
+            break
+        except BudgetSpent as error:
+            rejected.append(Try(step=step, reason="over_budget", detail=str(error)[:2_000]))
             break
     last = rejected[-1]
     history = ", ".join(each.reason for each in rejected)
     raise GivenUp(Failure(reason=last.reason, detail=f"{step}: {last.detail} (tries: {history})", tries=rejected))
+
+
+def unread(step: str, error: MalformedReply) -> Try:
+    """What is kept of replies that could not be read: the last of them."""
+    return Try(step=step, reason="malformed_reply", detail=str(error)[:2_000], draft=error.reply[:_SHOWN])
 
 
 def by_reason(tries: Iterable[Try]) -> dict[str, int]:

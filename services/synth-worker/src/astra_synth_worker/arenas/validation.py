@@ -21,8 +21,10 @@ class Validated:
     tries: list[Try] = field(default_factory=list)
 
 
-async def validated_trace(job: ArenaJob, context: Context) -> Validated:
+async def validated_trace(job: ArenaJob, context: Context, tries: list[Try] | None = None) -> Validated:
     """A trace on which every judge gave a verdict, with a mean at the threshold or above.
+
+    What is refused on the way is added to ``tries``, also where nothing comes of it.
 
     What gate and judges find goes into the draft of the next round. A job that ends with its trace takes the first one
     that has all scores, for its threshold comes later; one that was selected there brings its trace along.
@@ -34,7 +36,7 @@ async def validated_trace(job: ArenaJob, context: Context) -> Validated:
         return Validated(job.trace.trace, job.trace.scores)
     if problem := problem_of(job):
         raise Refused(*problem)
-    tries: list[Try] = []
+    tries = [] if tries is None else tries
     earlier: Earlier | None = None
     for number in range(1, context.settings.trace_rounds + 1):
         made = await _round(job, context, number, earlier, tries)

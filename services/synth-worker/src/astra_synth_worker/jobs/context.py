@@ -1,6 +1,6 @@
 """What a pipeline is given to work with, and how it ends."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -17,12 +17,21 @@ Output = TypeVar("Output")
 class Refused(Exception):
     """The job ran to its end and a filter or gate refused what it made: it is failed, and not tried again."""
 
-    def __init__(self, reason: str, detail: str = "", *, trajectory: Trajectory | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        trajectory: Trajectory | None = None,
+        counted: Mapping[str, JsonValue] | None = None,
+    ) -> None:
         self.reason = reason
         """A short name by which refusals are counted, such as ``low_score``."""
         self.detail = detail
         self.trajectory = trajectory
         """What was refused, stored all the same so that it can be looked at."""
+        self.counted = dict(counted or {})
+        """What it took to find out: put into the job's outcome beside the reason."""
         super().__init__(f"{reason}: {detail}" if detail else reason)
 
 

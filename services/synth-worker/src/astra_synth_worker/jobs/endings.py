@@ -45,7 +45,7 @@ def ended(error: Exception) -> Ending:
     cause = _first(error)
     if isinstance(cause, Refused):
         detail, kept = cause.detail, cause.trajectory
-        result = {"trajectory_id": kept.id} if kept is not None else {}
+        result = {**cause.counted, **({"trajectory_id": kept.id} if kept is not None else {})}
         return Ending(JobStatus.FAILED, cause.reason, _short(detail), result, kept)
     if isinstance(cause, MalformedReply):
         return Ending(JobStatus.FAILED, "malformed_reply", _short(str(cause)))

@@ -17,7 +17,11 @@ _SHOWN = 2_000
 
 
 class MalformedReply(Exception):
-    """The model's replies could not be read as the wanted type, however often it was asked."""
+    """The model's replies could not be read as the wanted type, however often it was asked; ``reply`` is the last."""
+
+    def __init__(self, message: str, reply: str = "") -> None:
+        self.reply = reply
+        super().__init__(message)
 
 
 async def complete(llm: LLM, prompt: Prompt, usage: Usage) -> Completion:
@@ -38,7 +42,7 @@ async def ask(llm: LLM, prompt: Prompt, reply: type[Reply], usage: Usage, *, tri
 
     Raises :class:`MalformedReply` after ``tries`` replies that were not, and :class:`LLMFailed` when there was none.
     """
-    asked, problem = prompt, ""
+    asked, problem, text = prompt, "", ""
     for _ in range(tries):
         completion = await complete(llm, asked, usage)
         text = clean(completion.content or "")
@@ -58,7 +62,8 @@ async def ask(llm: LLM, prompt: Prompt, reply: type[Reply], usage: Usage, *, tri
                 ),
             ),
         )
-    raise MalformedReply(f"{prompt.name}: {tries} replies could not be read as {reply.__name__}; the last: {problem}")
+    told = f"{prompt.name}: {tries} replies could not be read as {reply.__name__}; the last: {problem}"
+    raise MalformedReply(told, text)
 
 
 def _read(completion: Completion, text: str, reply: type[Reply], usage: Usage) -> Reply:
