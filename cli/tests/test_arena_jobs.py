@@ -8,11 +8,22 @@ from typing import Any
 
 import pytest
 import typer
-from astra.arena_jobs import PAPER_MIX, arena_jobs, read_mix, read_rows, read_taxonomy, spread, subjects, wanted_mix
+from astra.arena_jobs import (
+    PAPER_MIX,
+    arena_jobs,
+    grouped,
+    read_mix,
+    read_rows,
+    read_taxonomy,
+    spread,
+    subjects,
+    wanted_mix,
+)
 from astra_proto.arenas import Topology
 from astra_proto.jobs import ArenaJob
 
 ANY = range(1, 7)
+SEEDS = Path(__file__).parents[2] / "services" / "synth-worker" / "examples"
 
 
 def test_a_mix_is_kept_at_every_length() -> None:
@@ -50,8 +61,8 @@ def test_rows_become_jobs(tmp_path: Path) -> None:
     questions.write_text('{"question": "Where?", "domain": "travel"}\n\n{"question": "When?", "domain": "rail"}\n')
     corpus.write_text('{"knowledge_corpus": "It is far.", "domain": "travel"}\n{"knowledge_corpus": "It is late."}\n')
     about = subjects([], questions, None, None, 0, random.Random(1))
-    jobs = arena_jobs("g:", about, 3, 7, None, language="en")
-    assert [job.key for job in jobs] == ["g:0", "g:1", "g:2"]
+    group, jobs = grouped(arena_jobs(about, 3, 7, None, language="en"))
+    assert [job.key for job in jobs] == [f"{group}{number}" for number in range(3)]
     payloads = [job.payload for job in jobs if isinstance(job.payload, ArenaJob)]
     assert {(p.question, p.domain) for p in payloads} == {("Where?", "travel"), ("When?", "rail")}
     assert [p.seed for p in payloads] == [7, 8, 9]
@@ -60,6 +71,36 @@ def test_rows_become_jobs(tmp_path: Path) -> None:
     assert {each["domain"] for each in only} == {"travel"}
     with pytest.raises(typer.BadParameter, match="nothing"):
         subjects(["sailing"], questions, None, None, 0, random.Random(1))
+
+
+def test_a_row_says_its_own_language_and_an_edited_file_is_other_work(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+
+    def jobs(text: str) -> tuple[str, list[ArenaJob]]:
+        path.write_text(text)
+        asked = arena_jobs(subjects([], path, None, None, 0, random.Random(1)), 1, 7, None, language="en")
+        group, made = grouped(asked)
+        return group, [job.payload for job in made if isinstance(job.payload, ArenaJob)]
+
+    group, (first,) = jobs('{"question": "Where?"}')
+    assert first.language == "en"
+    assert jobs('{"question": "Where?", "more": 5}')[0] == group
+    other, (second,) = jobs('{"question": "在哪里？", "language": "zh"}')
+    assert (second.language, other == group) == ("zh", False)
+    with pytest.raises(typer.BadParameter, match="language"):
+        jobs('{"question": "Où?", "language": "fr"}')
+
+
+def test_the_seeds_that_are_shipped_are_such_files() -> None:
+    rng = random.Random(1)
+    for given in ((SEEDS / "questions.jsonl", None, None), (None, SEEDS / "knowledge.jsonl", None)):
+        about = subjects([], *given, 0, rng)
+        asked = [job.payload for job in arena_jobs(about, len(about), 0, None, language="en")]
+        assert {job.language for job in asked if isinstance(job, ArenaJob)} == {"en", "zh"}
+        assert len(about) > 10
+    for language in ("en", "zh"):
+        leaves = subjects([], None, None, SEEDS / f"taxonomy.{language}.json", 0, rng)
+        assert len(arena_jobs(leaves, len(leaves), 0, None, language=language)) > 5
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"question": 5}', "[1]", "nonsense"])
@@ -108,4 +149,4 @@ def test_what_is_no_taxonomy_is_told(tmp_path: Path, tree: Any) -> None:
 
 def test_what_no_arena_can_be_is_told() -> None:
     with pytest.raises(typer.BadParameter, match="min_hops"):
-        arena_jobs("g:", [{"domain": "d"}], 1, 0, None, min_hops=4, max_hops=2)
+        arena_jobs([{"domain": "d"}], 1, 0, None, min_hops=4, max_hops=2)

@@ -119,6 +119,9 @@ def test_arenas_are_watched_compared_and_counted(up: Any, astra: Any, documents:
         assert told in watched
     (hotel,) = documents(up.data_dir, "arena", "publish", str(EXAMPLES[1]))
     assert "state: replace /bookings/B-17/status" in astra(up.data_dir, "arena", "play", hotel["id"]).stdout
+    inside = astra(up.data_dir, "arena", "show", hotel["id"], "--full").stdout
+    for told in ("Initial state", "/bookings/B-17/status", "Soundness: sound", "Provenance", "teacher"):
+        assert told in inside
     typed = astra(up.data_dir, "arena", "play", arena, "-i", stdin="find_overdue_loan member_id=M-2041\nquit\n")
     assert "reward +0.667" in typed.stdout
     (room,) = documents(up.data_dir, "env", "capacity")
@@ -183,6 +186,8 @@ def test_arenas_go_out_as_a_dataset_and_come_back(up: Any, astra: Any, documents
         assert summary["verdicts"] == {"sound": summary["rows"]}
         assert summary["published"] == 0, "all were there already"
     assert astra(up.data_dir, "arena", "dataset", str(folder)).returncode == 1, "never over something"
+    assert astra(up.data_dir, "arena", "dataset", str(tmp_path / "none"), "--domain", "alchemy").returncode == 1
+    assert not (tmp_path / "none").exists()
 
     # A row of others: nothing but the four public columns, so its golden calls have to be found; then faults of theirs.
     (row,) = [
@@ -291,6 +296,12 @@ def test_synthesis(up: Any, astra: Any, documents: Any) -> None:
     assert "outcome" in astra(up.data_dir, "synth", "jobs").stdout
     shown = astra(up.data_dir, "synth", "show", jobs[0]["id"])
     assert "Stages" in shown.stdout
+    counted = astra(up.data_dir, "synth", "arenas", "retail", "--count", "2", "--seed", "1")
+    assert "for each arena published" in astra(up.data_dir, "synth", "stats").stdout
+    assert "astra arena ls" in counted.stderr
+    nothing = astra(up.data_dir, "synth", "arenas", "alchemy", "--count", "1")
+    assert nothing.returncode == 1
+    assert "configure a model" in " ".join(nothing.stdout.split()), "the reason is told where it is noticed"
     unknown = astra(up.data_dir, "synth", "show", "job_" + "0" * 32)
     assert unknown.returncode == 1
 

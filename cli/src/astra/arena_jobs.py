@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from astra_proto.arenas import Topology
+from astra_proto.ids import content_id
 from astra_proto.jobs import ArenaJob, CreateJob, TaxonomyLeaf
 from astra_proto.traces import shape_problem
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -87,7 +88,7 @@ def spread(mix: Mapping[Topology, float], count: int) -> list[Topology]:
 
 
 def read_rows(path: Path, column: str) -> list[dict[str, str]]:
-    """The rows of a JSON Lines file that have ``column`` and perhaps ``domain`` as texts."""
+    """The rows of a JSON Lines file that have ``column`` and perhaps ``domain`` and ``language`` as texts."""
     rows = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():
@@ -146,10 +147,10 @@ def subjects(
     found: list[dict[str, Any]]
     if questions is not None:
         rows = read_rows(questions, "question")
-        found = [{"question": row["question"], "domain": row.get("domain")} for row in rows]
+        found = [_subject("question", row["question"], row) for row in rows]
     elif corpus is not None:
         rows = read_rows(corpus, "knowledge_corpus")
-        found = [{"knowledge": row["knowledge_corpus"], "domain": row.get("domain")} for row in rows]
+        found = [_subject("knowledge", row["knowledge_corpus"], row) for row in rows]
     elif taxonomy is not None:
         found = [
             {
@@ -168,28 +169,43 @@ def subjects(
     return [{**each, "domain": each["domain"] or (domains[0] if domains else "general")} for each in found]
 
 
+def _subject(field: str, text: str, row: Mapping[str, str]) -> dict[str, Any]:
+    told = {"language": row["language"]} if "language" in row else {}
+    return {field: text, "domain": row.get("domain"), **told}
+
+
 def arena_jobs(
-    group: str,
     about: Sequence[Mapping[str, Any]],
     count: int,
     seed: int,
     mix: Mapping[Topology, float] | None,
     **more: Any,
 ) -> list[CreateJob]:
-    """``count`` jobs, the subjects by turns. Raises BadParameter for what no arena can be."""
+    """``count`` jobs, the subjects by turns; what a subject tells of itself goes before ``more``.
+
+    Raises BadParameter for what no arena can be.
+    """
     shapes = spread(mix, count) if mix else [None] * count
     try:
         return [
             CreateJob(
-                key=f"{group}{number}",
+                key=str(number),
                 payload=ArenaJob.model_validate(
-                    {"topology": shapes[number], **about[number % len(about)], **more, "seed": (seed + number) % 2**31}
+                    {"topology": shapes[number], **more, **about[number % len(about)], "seed": (seed + number) % 2**31}
                 ),
             )
             for number in range(count)
         ]
     except ValidationError as error:
         raise typer.BadParameter(told(error)) from None
+
+
+def grouped(jobs: Sequence[CreateJob]) -> tuple[str, list[CreateJob]]:
+    """The jobs under keys that follow from all they ask for, and what the keys begin with: the same work is done once,
+    and other work, as of a file that was edited, is other jobs."""
+    name = content_id("arena", [job.payload.model_dump(mode="json") for job in jobs])
+    group = f"cli:arena:{name.removeprefix('arena_')[:16]}:"
+    return group, [job.model_copy(update={"key": f"{group}{number}"}) for number, job in enumerate(jobs)]
 
 
 def _text(path: Path) -> str:

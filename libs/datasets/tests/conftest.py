@@ -55,9 +55,8 @@ def wages() -> ArenaSpec:
 @pytest.fixture
 def arenas(library: ArenaSpec, wages: ArenaSpec) -> list[Arena]:
     """Both, published."""
-    report = SoundnessReport(
-        sound=True, oracle_reward=1.0, checks=[Check(name="oracle", passed=True, detail="It earns 1.0.")], gate=2
-    )
+    checks = [Check(name=name, passed=True, detail="It earns 1.0.") for name in ("oracle", "null_agent")]
+    report = SoundnessReport(sound=True, oracle_reward=1.0, checks=checks, gate=2)
     return [Arena(id=spec.id(), spec=spec, soundness=report) for spec in (library, wages)]
 
 

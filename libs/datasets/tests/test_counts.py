@@ -36,8 +36,8 @@ def test_every_part_that_is_different_is_told(arenas: list[Arena], library: Aren
     assert [change.how for change in found.tools] == ["only in the first"] * 2 + ["only in the second"]
     assert found.prompt
     assert found.checks == []
-    (failed,) = [c.model_copy(update={"passed": False}) for c in first.soundness.checks]
-    worse = first.soundness.model_copy(update={"checks": [failed]})
+    failed, *held = first.soundness.checks
+    worse = first.soundness.model_copy(update={"checks": [failed.model_copy(update={"passed": False}), *held]})
     (check,) = compare(first.spec, first.soundness, first.spec, worse).checks
     assert check.diff[1:3] == ["-passed", "+failed"]
 

@@ -79,7 +79,16 @@ async def test_the_card_tells_what_is_there(tmp_path: Path, arenas: list[Arena])
     folder = await written(tmp_path / "set", arenas)
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlicense: cc-by-4.0\n")
-    for told in ("2 arenas", "4 sub-tasks", "`oracle` | 2 of 2", "version 2: 2", "28.8 %", "2 Harbor tasks", "- zh"):
+    for told in (
+        "2 arenas",
+        "4 sub-tasks",
+        "`oracle` | 2 of 2",
+        "`null_agent` | 2 of 2",
+        "version 2: 2",
+        "28.8 %",
+        "2 Harbor tasks",
+        "- zh",
+    ):
         assert told in card
     for file in (f for f in contents(folder) if f.endswith((".jsonl", ".parquet"))):
         assert f"`{file}`" in card

@@ -143,6 +143,26 @@ async def test_every_fault_is_found(
     assert report.arena is None
 
 
+async def test_what_is_missing_is_said_in_plain_words(library: ArenaSpec, ask: Any) -> None:
+    report, _ = await ask({"more": 5})
+    assert [(one.where, one.detail.partition(" prompt")[0]) for one in report.faults] == [
+        ("row", "it has none of the columns")
+    ]
+    report, _ = await ask({**written(library), "tool_dict": None, "sub_qa_dict": "{"})
+    told = {one.where: one.detail for one in report.faults}
+    assert told["tool_dict"] == "the column is missing"
+    assert told["sub_qa_dict"].startswith("no JSON: ")
+
+
+async def test_of_tools_with_a_state_it_is_said_why_nothing_is_found(library: ArenaSpec, ask: Any) -> None:
+    row = written(library, bare=True)
+    code = json.loads(row["tool_dict"])
+    held = code["find_overdue_loan"].replace("find_overdue_loan(", "find_overdue_loan(state, ")
+    report, _ = await ask({**row, "tool_dict": json.dumps({**code, "find_overdue_loan": held})})
+    lost = [one for one in report.faults if one.kind is Kind.UNREACHABLE_ANSWER and one.where == "find_overdue_loan"]
+    assert [one.detail.rpartition("; ")[2] for one in lost] == ["its code takes a state, and no column tells one"]
+
+
 async def test_two_tools_of_one_name_cost_recall(library: ArenaSpec, ask: Any) -> None:
     """As in the release: two schemas share a name, and the code that survives is not the one of the answer."""
     row = written(library, bare=True)

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ from astra_proto.tools import SampleChains, ToolChain
 from astra_service.client import ApiClient
 
 from astra import console
-from astra.arena_jobs import PAPER_MIX, arena_jobs, subjects, wanted_mix
+from astra.arena_jobs import PAPER_MIX, arena_jobs, grouped, subjects, wanted_mix
 from astra.connect import Json, command
 from astra.paging import listing
 from astra.progress import FINISHED, bars, count, follow_jobs
@@ -82,15 +82,16 @@ async def trajectories(
 @command(app)
 async def arenas(
     synth: ApiClient,
-    domains: Annotated[list[str] | None, typer.Argument(metavar="[DOMAIN]...", help="What they are about.")] = None,
+    domains: Annotated[list[str] | None, typer.Argument(metavar="DOMAIN", help="What they are about.")] = None,
     count: Count = 10,
     seed: Seed = 0,
     question: Annotated[str | None, typer.Option(help="The main question; without it one is invented.")] = None,
     questions: Annotated[
-        Path | None, typer.Option(help="JSON Lines of {question, domain}: each is decomposed.")
+        Path | None, typer.Option(help="JSON Lines of {question, domain, language}: each is decomposed.")
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="JSON Lines of {knowledge_corpus, domain} that questions are invented from.")
+        Path | None,
+        typer.Option(help="JSON Lines of {knowledge_corpus, domain, language}: questions are invented from it."),
     ] = None,
     taxonomy: Annotated[
         Path | None, typer.Option(help="JSON tree of {name, description, examples, children}: a leaf a question.")
@@ -98,7 +99,7 @@ async def arenas(
     hold_back: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the leaves' examples that are not shown.")
     ] = 0.5,
-    language: Annotated[Language, typer.Option(help="What they are told in.")] = Language.EN,
+    language: Annotated[Language, typer.Option(help="What they are told in, where a row does not say.")] = Language.EN,
     stateful: Annotated[bool, typer.Option("--stateful", help="Tools share a state that some of them change.")] = False,
     topology: Annotated[Topology | None, typer.Option(help="Shape of every decomposition.")] = None,
     mix: Annotated[
@@ -129,26 +130,27 @@ async def arenas(
         "language": language.value, "stateful": stateful, "hops": hops, "min_hops": min_hops, "max_hops": max_hops,
         "split": split, "until": "trace" if traces_only else "arena",
     }  # fmt: skip
-    given = [domains, question, questions, corpus, taxonomy, hold_back, topology, mix, count, sorted(more.items())]
-    draw = random.Random(f"{given}:{seed}")
-    about = subjects(domains or [], questions, corpus, taxonomy, hold_back, draw)
+    about = subjects(domains or [], questions, corpus, taxonomy, hold_back, random.Random(seed))
     if question is not None:
         about = [{**each, "question": question} for each in about]
     layers = range(hops or min_hops or 1, (hops or max_hops or 6) + 1)
     shapes = wanted_mix(mix, topology, layers, all("question" not in each for each in about))
-    group = f"cli:arena:{draw.getrandbits(64):016x}:"
     if topology is not None:
         more["topology"] = topology
-    wanted = arena_jobs(group, about, count, seed, shapes, **{k: v for k, v in more.items() if v is not None})
+    asked = arena_jobs(about, count, seed, shapes, **{k: v for k, v in more.items() if v is not None})
+    group, wanted = grouped(asked)
     if not as_json:
         console.say(f"The jobs' group is {group}", "dim", to=console.err)
-    await _follow("Arenas", synth, wanted, wait, as_json)
+    await _follow("Traces" if traces_only else "Arenas", synth, wanted, wait, as_json)
+    if wait and not as_json:
+        told = f"have arenas made of the best by `astra synth select {group}`" if traces_only else "`astra arena ls`"
+        console.say(f"Next: {told}; `astra synth stats {group}` says what came of all.", "dim", to=console.err)
 
 
 @command(app)
 async def select(
     synth: ApiClient,
-    group: Annotated[str, typer.Argument(help="The group that `astra synth arenas --traces` named.")],
+    group: Annotated[str, typer.Argument(metavar="GROUP", help="The group that `astra synth arenas --traces` named.")],
     quantile: Annotated[float, typer.Option(min=0, max=0.999, help="Keep traces at or above it.")] = 0.9,
     least: Annotated[float, typer.Option(min=0, max=1, help="And at or above this score.")] = 0.0,
     wait: Wait = True,
@@ -174,7 +176,7 @@ async def select(
 @command(app)
 async def stats(
     synth: ApiClient,
-    group: Annotated[str | None, typer.Argument(help="Only the jobs of this group.")] = None,
+    group: Annotated[str | None, typer.Argument(metavar="GROUP", help="Only the jobs of this group.")] = None,
     as_json: Json = False,
 ) -> None:
     """What came of the arena jobs: the mix by shape, layers, language and domain, and what was refused.
@@ -187,7 +189,7 @@ async def stats(
         return
     console.say(f"{found.published} arenas published, {found.failed} jobs without one, {found.stateful} with a state")
     cost = f"{found.llm_calls} calls to the model, {found.tokens} tokens, {found.sandbox_runs} golden calls run"
-    console.say(f"{cost}\n", "dim")
+    console.say(f"{cost}{_each(found)}\n", "dim")
     shapes = [
         (shape.value, found.topology.get(shape.value, 0), _share(found, shape), PAPER_MIX[shape]) for shape in PAPER_MIX
     ]
@@ -196,6 +198,14 @@ async def stats(
         rows = list(getattr(found, name).items())
         if rows:
             console.table(f"\n{name.replace('_', ' ').capitalize()}", ("", "number"), rows)
+
+
+def _each(found: ArenaStats) -> str:
+    """What an arena has cost, those included of which nothing came."""
+    if not found.published:
+        return ""
+    calls, tokens = found.llm_calls / found.published, found.tokens / found.published
+    return f": {calls:.1f} calls and {tokens:.0f} tokens for each arena published"
 
 
 def _share(found: ArenaStats, shape: Topology) -> float:
@@ -254,15 +264,22 @@ async def _follow(title: str, synth: ApiClient, wanted: Sequence[CreateJob], wai
             )
     else:
         found = await follow_jobs(synth, wanted, lambda _: None, once=True)
+    lost = [job for job in found.values() if job.status in (JobStatus.FAILED, JobStatus.DEAD)]
     if as_json:
         console.emit_all(found.values())
-        return
-    console.table(title, ("state", "jobs"), Counter(str(job.status) for job in found.values()).items())
-    refused = Counter(
-        str(j.outcome.get("reason")) for j in found.values() if j.status in (JobStatus.FAILED, JobStatus.DEAD)
-    )
-    if refused:
-        console.table("\nRefused", ("reason", "jobs"), refused.most_common())
+    else:
+        _tell(title, found.values(), lost)
+    if found and len(lost) == len(found):
+        raise AstraError("nothing came of any of the jobs; `astra synth show JOB` has all that was tried.")
+
+
+def _tell(title: str, found: Collection[Job], lost: Sequence[Job]) -> None:
+    console.table(title, ("state", "jobs"), Counter(str(job.status) for job in found).items())
+    if lost:
+        refused = Counter(str(job.outcome.get("reason")) for job in lost)
+        first = {str(job.outcome.get("reason")): job.outcome.get("detail") for job in reversed(lost)}
+        rows = [(reason, number, console.plain(first[reason], 300)) for reason, number in refused.most_common()]
+        console.table("\nRefused", ("reason", "jobs", "the first of them"), rows)
 
 
 def _outcome(job: Job, limit: int | None = None) -> str:

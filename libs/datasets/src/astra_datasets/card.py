@@ -90,7 +90,10 @@ def _counts(found: Mix) -> str:
         for value, share in values.items():
             paper = "" if share.paper is None else f"{100 * share.paper:.1f} %"
             lines.append(f"| {column} | {_cell(value)} | {share.count} | {100 * share.share:.1f} % | {paper} |")
-    told = "A question and its near doubles are in one split; which one follows from a hash of the question."
+    told = (
+        "Where nobody named it, the split follows from a hash of the sort of question, so that a question and its near "
+        "doubles are in one. Rows of others, and arenas that were asked for with a split, are where they were put."
+    )
     return "\n".join([*lines, "", told, ""])
 
 
@@ -112,7 +115,7 @@ def _difficulty(found: Mix) -> str:
 
 def _checked(ledger: Ledger, arenas: int) -> str:
     gates = ", ".join(f"version {gate}: {count}" for gate, count in sorted(ledger.gates.items()))
-    lines = [f"| `{_cell(name)}` | {count} of {arenas} |" for name, count in sorted(ledger.checks.items())]
+    lines = [f"| `{_code(name)}` | {count} of {arenas} |" for name, count in sorted(ledger.checks.items())]
     head = (
         "Every arena was put through the soundness gate before it was published, and keeps its report; anybody gets "
         f"the same one with `astra arena check`. Gate: {gates or 'none'}.\n"
@@ -139,6 +142,11 @@ def _provenance(found: Mix, ledger: Ledger, licence: str) -> str:
 def _files(folder: Path) -> str:
     lines = [f"| `{name}` | {size} | `{digest}` |" for name, size, digest in digests(folder)]
     return "\n".join(["## Files\n", "| file | bytes | SHA-256 |", "|---|---:|---|", *lines, ""])
+
+
+def _code(name: str) -> str:
+    """A name as code in a cell, where a backslash would be shown."""
+    return "".join(char for char in name if char.isalnum() or char in "_-. ")[:100]
 
 
 def _cell(text: str) -> str:

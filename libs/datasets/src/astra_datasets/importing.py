@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from astra_datasets.faults import Fault, Kind, fault
 from astra_datasets.mix import depths
-from astra_datasets.parsing import Parsed, parse
+from astra_datasets.parsing import Parsed, parse, takes_state
 from astra_datasets.rows import spec_of
 from astra_datasets.search import Found, Run, golden_calls
 
@@ -159,7 +159,8 @@ def _missing(parsed: Parsed, found: dict[int, Found]) -> list[Fault]:
     for index, (tool, answer) in enumerate(parsed.wanted):
         told = repr(answer.value)[:80]
         if tool in parsed.tools and index not in found:
-            missing.append(fault(Kind.UNREACHABLE_ANSWER, tool, f"no call was found whose output has {told}"))
+            why = "; its code takes a state, and no column tells one" if takes_state(parsed.tools[tool]) else ""
+            missing.append(fault(Kind.UNREACHABLE_ANSWER, tool, f"no call was found whose output has {told}{why}"))
         elif index in found and not found[index].grounded:
             call = f"{tool}({found[index].arguments!r})"
             missing.append(

@@ -13,6 +13,8 @@ from pydantic import JsonValue, ValidationError
 from astra_datasets.faults import Fault, Kind, fault
 from astra_datasets.rows import answer_of
 
+PUBLIC = ("prompt", "tool_schema", "tool_dict", "sub_qa_dict")
+"""The columns of the public RL data."""
 MAX_COLUMN = 4_000_000
 """Longest column that is read, in characters; the release's longest has 145,000."""
 MAX_DEPTH = 64
@@ -37,6 +39,9 @@ class Parsed:
 def parse(row: Mapping[str, Any]) -> Parsed:
     """Read a row; never raises, whatever it is."""
     found = Parsed()
+    if all(row.get(name) is None for name in PUBLIC):
+        found.faults.append(fault(Kind.MALFORMED, "row", f"it has none of the columns {', '.join(PUBLIC)}"))
+        return found
     found.prompt = _prompt(row.get("prompt"), found.faults)
     schema = _column(row, "tool_schema", list, found.faults)
     code = _column(row, "tool_dict", dict, found.faults)
@@ -67,6 +72,9 @@ def _prompt(value: Any, faults: list[Fault]) -> str:
 
 def _column(row: Mapping[str, Any], name: str, kind: type, faults: list[Fault]) -> Any:
     text = row.get(name)
+    if text is None:
+        faults.append(fault(Kind.MALFORMED, name, "the column is missing"))
+        return None
     doubles: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -80,8 +88,14 @@ def _column(row: Mapping[str, Any], name: str, kind: type, faults: list[Fault]) 
         if _too_deep(value):
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
         _writable(value)
-    except (ValueError, RecursionError) as error:
-        faults.append(fault(Kind.MALFORMED, name, f"{type(error).__name__}: {error}"))
+    except json.JSONDecodeError as error:
+        faults.append(fault(Kind.MALFORMED, name, f"no JSON: {error}"))
+        return None
+    except RecursionError:
+        faults.append(fault(Kind.MALFORMED, name, f"nested deeper than {MAX_DEPTH}"))
+        return None
+    except ValueError as error:
+        faults.append(fault(Kind.MALFORMED, name, str(error)))
         return None
     if not isinstance(value, kind):
         faults.append(fault(Kind.MALFORMED, name, f"must hold a JSON {'array' if kind is list else 'object'}"))
@@ -160,6 +174,15 @@ def _undefined(tool: ArenaTool) -> str | None:
     if tool.name in defined:
         return None
     return f"the code defines no function of this name, but: {', '.join(defined) or 'none'}"
+
+
+def takes_state(tool: ArenaTool) -> bool:
+    """Whether its function begins with a parameter ``state`` that the schema does not have."""
+    for node in ast.parse(tool.code).body:  # noqa: TID251, for rows are read in one thread
+        if isinstance(node, ast.FunctionDef) and node.name == tool.name:
+            first = node.args.args[0].arg if node.args.args else ""
+            return first == "state" and "state" not in tool.parameters.get("properties", {})
+    return False
 
 
 def _answers(answers: dict[str, Any], schema: list[Any], code: dict[str, Any], found: Parsed) -> None:

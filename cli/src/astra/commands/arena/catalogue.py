@@ -1,6 +1,7 @@
 """`astra arena ls` and `show`: what is published."""
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Any, Literal
 
 import typer
 from astra_proto.arenas import Arena, ArenaView, Split, Topology
@@ -72,18 +73,51 @@ async def show(
         console.emit(view)
         return
     hops = f"{view.hops} hop{'s' * (view.hops > 1)}"
-    console.say(f"{view.id} · {view.domain} · {view.topology} · {hops} · {view.split} · made by {view.teacher}\n")
+    size = f"{view.subtask_count} sub-tasks in {hops}{', with a state' if view.stateful else ''}"
+    facts = (view.id, view.domain, view.topology, size, view.language, view.split, f"made by {view.teacher}")
+    console.say(f"{' · '.join(facts)}\n")
     console.say(view.prompt)
     console.table("\nTools", ("tool", "does"), [(t.function.name, t.function.description) for t in view.tools])
     show_rates(view.solve_rates)
     if whole:
-        for tool in whole.spec.tools:
-            console.say(f"\n# {tool.name}", "bold")
-            console.say(tool.code)
-        rows = [
-            (t.id, t.depends_on or "", t.question, t.tool, t.golden_call.arguments, t.answer.value)
-            for t in whole.spec.subtasks
-        ]
-        columns = ("id", "needs", "question", "tool", "golden arguments", "answer")
-        console.table("\nSub-tasks", columns, rows)
-        show_report(whole.soundness)
+        _show_inside(whole)
+
+
+def _show_inside(whole: Arena) -> None:
+    """What an agent never sees of an arena."""
+    spec = whole.spec
+    for tool in (*spec.tools, *spec.distractors):
+        console.say(f"\n# {tool.name}{', a distractor' if tool in spec.distractors else ''}", "bold")
+        console.say(tool.code)
+    if spec.state is not None:
+        console.say("\nInitial state", "bold")
+        console.say(json.dumps(spec.state, indent=2, ensure_ascii=False))
+    rows: list[tuple[Any, ...]] = [
+        (
+            t.id,
+            ", ".join(map(str, t.depends_on)),
+            t.question,
+            t.tool,
+            _json(t.golden_call.arguments),
+            _json(t.answer.value),
+            t.state_path,
+        )
+        for t in spec.subtasks
+    ]
+    columns = ["id", "needs", "question", "tool", "golden arguments", "answer", "in the state"]
+    if spec.state is None:
+        rows, columns = [row[:-1] for row in rows], columns[:-1]
+    console.table("\nSub-tasks", columns, rows)
+    if spec.final_answer is not None:
+        console.say(f"\nFinal answer: {_json(spec.final_answer.value)}")
+    show_report(whole.soundness)
+    told = spec.provenance.model_dump(mode="json", exclude_defaults=True)
+    console.table("\nProvenance", ("", ""), [(name.replace("_", " "), _told(value)) for name, value in told.items()])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _told(value: Any) -> str:
+    return ", ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, dict) else str(value)

@@ -24,7 +24,7 @@ from astra.commands.arena.catalogue import OfDomain, OfLanguage, OfSplit, OfTopo
 from astra.commands.arena.group import app
 from astra.commands.arena.stats import show
 from astra.connect import Json, command
-from astra.paging import items
+from astra.paging import items, listing
 
 REFUSALS = (400, 413, 422)
 """What the server answers to what it cannot take, whatever state it is in."""
@@ -59,6 +59,8 @@ async def dataset(
     parts = part or list(Part)
     wanted = {"split": split, "domain": domain, "topology": topology, "language": language}
     views = items(envs, "/arenas", ArenaView, limit=limit, **wanted)
+    if not await listing(envs, "/arenas", ArenaView, limit=1, **wanted):
+        raise AstraError("there are no such arenas, so nothing is written: `astra arena ls` has those there are.")
     arenas = _whole(envs, views, split if Part.SFT in parts else None, Part.SFT in parts)
     written = await write_dataset(folder, arenas, parts, name=name, licence=licence, bare=bare)
     if as_json:
@@ -103,8 +105,9 @@ async def import_rows(
 ) -> None:
     """Bring in RL rows, of the public ASTRA data or of `astra arena dataset`; tell what is wrong with each.
 
-    The public rows tell no golden calls: they are looked for by trying, with values that the prompt, a schema or
-    another call's output tells. What is found goes through the soundness gate as every arena does.
+    The public rows tell no golden calls: they are looked for by trying,
+    with values that the prompt, a schema or another call's output tells.
+    What is found goes through the soundness gate as every arena does.
 
     Examples:
 
