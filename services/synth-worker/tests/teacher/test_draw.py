@@ -73,6 +73,28 @@ def test_golden_calls_give_the_answers_and_no_other_argument_does(domain: str) -
     assert tried > 30 * 8
 
 
+@pytest.mark.parametrize("domain", [domain for domain in DOMAINS if WORLDS[domain].plain])
+def test_no_tool_tells_the_answer_of_another_when_asked_what_the_others_ask(domain: str) -> None:
+    asked = 0
+    for seed in range(310, 340):
+        arena = draw_arena(domain, seed, Topology.PARALLEL_MULTI_HOP, 3)
+        for tool in arena.tools:
+            space: dict[str, Any] = {}
+            exec(tool.code, space)
+            others = [task for task in arena.subtasks if task.tool != tool.name]
+            for arguments in (task.golden_call.arguments for task in others):
+                if arguments.keys() != tool.parameters["properties"].keys():
+                    continue
+                try:
+                    output = json.dumps(space[tool.name](**arguments), ensure_ascii=False)
+                except (ValueError, KeyError):
+                    continue
+                asked += 1
+                told = [task for task in others if holds(output, task.answer.value)]
+                assert not told, (seed, tool.name, arguments, told)
+    assert asked > 3
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_errors_name_no_value_of_the_table(domain: str) -> None:
     found: set[str] = set()

@@ -68,7 +68,8 @@ def draw_sketch(
             plan = draw_plan(world, facts, rng, *shape)
         except NoPlan:
             continue
-        if not world.plain and _told_elsewhere(facts, plan):  # plain worlds have too few tools to be so choosy
+        # Plain worlds have too few tools to be as choosy as the others.
+        if _told_by_chance(world, facts, plan) if world.plain else _told_elsewhere(facts, plan):
             continue
         sketch = _sketch(world, facts, plan, rng, language)
         if sketch is not None:
@@ -85,6 +86,37 @@ def _told_elsewhere(facts: Facts, plan: Plan) -> bool:
         if any(step.answer in told for step in plan.steps if step.kind.name != name):
             return True
     return False
+
+
+def _told_by_chance(world: World, facts: Facts, plan: Plan) -> bool:
+    """Whether a tool gives the answer of another one when it is asked what the arena's other calls ask."""
+    for kind in {step.kind.name: step.kind for step in plan.steps}.values():
+        own = [step.values for step in plan.steps if step.kind.name == kind.name]
+        answers = {step.answer for step in plan.steps if step.kind.name != kind.name}
+        for step in plan.steps:
+            asked = _asked_alike(world, kind, step.values)
+            if asked is None or asked in own:
+                continue
+            try:
+                said = facts.answer(kind, asked)
+            except KeyError:
+                continue
+            if said in answers and said not in asked.values():
+                return True
+    return False
+
+
+def _asked_alike(world: World, kind: Kind, values: dict[str, Value]) -> dict[str, Value] | None:
+    """Arguments for a tool from those of another call: by name, or else by type; None where they do not suffice."""
+    left = dict(values)
+    asked: dict[str, Value] = {}
+    for need in kind.needs:
+        number = world.things[need].numbers is not None
+        name = need if need in left else next((n for n, v in left.items() if isinstance(v, int) is number), None)
+        if name is None:
+            return None
+        asked[need] = left.pop(name)
+    return asked
 
 
 def _sketch(world: World, facts: Facts, plan: Plan, rng: random.Random, language: Language) -> Sketch | None:
