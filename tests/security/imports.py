@@ -1,6 +1,6 @@
 """Attacks made while the zygote imports an arena's code, before there is any session."""
 
-from astra_env_server.sandbox.base import Bundle, SandboxError, ToolCode
+from astra_env_server.sandbox.base import Bundle, SandboxError, SandboxLost, ToolCode
 
 from tests.security.bodies import PROBES
 from tests.security.probe import Attack, Field, Probe, Verdict, arena, gives, stopped
@@ -53,9 +53,18 @@ def _bad_import(code: str) -> Attack:
 
 
 async def _fork_hooks(ground: Field) -> Verdict:
-    """What an import leaves in the zygote may run at each fork; it gets no process of its own."""
+    """What an import leaves in the zygote may run at each fork; it gets no process beside those announced.
+
+    It may be fast enough to take the place of the second session: then the runner is given up, with all in it.
+    """
     first = await ground.sandbox.open(_HOOKS, 0)
-    second = await ground.sandbox.open(_HOOKS, 0)
+    try:
+        second = await ground.sandbox.open(_HOOKS, 0)
+    except SandboxLost as error:
+        outcome = await first.call("made", {}, 5.0)
+        await first.close()
+        left = (await ground.sandbox.stats()).sessions
+        return Verdict(not outcome.ok or outcome.output == "[]", f"{error}; {left} sessions are left"[:300])
     outcome = await second.call("made", {}, 5.0)
     await first.close()
     await second.close()
