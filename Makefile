@@ -9,7 +9,7 @@ STORED := libs $(wildcard $(addsuffix /tests/test_*.py, services/tool-registry s
 	$(addprefix services/env-server/tests/access/, test_keys.py test_quotas.py)
 MEMBERS := $(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
 
-.PHONY: help setup demo test check fmt specs pins bench attack chaos soak arenas gate-audit fuzz e2e up down clean
+.PHONY: help setup demo test check fmt specs pins bench attack chaos soak arenas recorded gate-audit fuzz e2e up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ soak: setup ## An hour at half capacity: memory, descriptors and latency stay fl
 
 arenas: setup ## 2,000 arenas (COUNT=...) from the offline teacher through the gate, in the paper's mix: out/arenas/stats.json
 	$(PY) -m tests.arenas.run --count $(or $(COUNT),2000)
+
+recorded: setup ## Recorded arenas of a language model made again, also from damaged replies: out/arenas/recorded.json, README
+	$(PY) -m tests.recorded.run
 
 fuzz: setup ## 5,000 requests along the links of the env server's OpenAPI document: out/fuzz.json
 	$(PY) -m tests.fuzz.run

@@ -1,6 +1,5 @@
 """Jobs of a real language model, replayed through the real services: a sandbox, a gateway, an MCP server."""
 
-import json
 import shutil
 import socket
 import time
@@ -17,15 +16,12 @@ from astra_proto.jobs import Job, JobStatus
 from astra_proto.messages import ToolMessage
 from astra_proto.trajectories import Trajectory
 
-CASSETTES = Path(__file__).parent / "cassettes"
-ARENAS = sorted(path.name.removesuffix(".job.json") for path in CASSETTES.glob("arena_*.job.json"))
+from tests.recorded.account import RELEASE_CALLS, by_lot, by_recording, row_of
+from tests.recorded.run import lot
+from tests.recorded.tapes import ARENAS, CASSETTES, recorded
+
+README = Path(__file__).parents[1] / "README.md"
 TRAJECTORY = "trajectory_sqlite"
-RELEASE_CALLS = 900
-"""Calls that the release of ASTRA may spend on a single sub-question."""
-
-
-def recorded(name: str) -> Any:
-    return json.loads((CASSETTES / f"{name}.job.json").read_text(encoding="utf-8"))
 
 
 @dataclass
@@ -142,6 +138,12 @@ def test_its_arenas_are_sound_and_pay_in_full(faithful: Replay, ended: dict[str,
         rewards.append(step["reward"])
     assert sum(rewards) == pytest.approx(1.0)
     assert (step["terminated"], step["info"]["reason"]) == (True, "solved")
+
+
+def test_the_readme_tells_what_they_have_cost(ended: dict[str, Job]) -> None:
+    readme = README.read_text(encoding="utf-8")
+    for table in (by_recording([row_of(ended[name]) for name in ARENAS]), by_lot(lot())):
+        assert table in readme, "run `make recorded`"
 
 
 def test_its_trajectory_is_kept_for_what_the_server_really_said(faithful: Replay, ended: dict[str, Job]) -> None:
