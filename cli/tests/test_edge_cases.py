@@ -50,9 +50,7 @@ def test_a_dead_service_is_told_and_ends_the_rest(start: Any, tmp_path: Path) ->
     up = start(tmp_path)
     family = up.family()
     port = int(up.endpoints.urls["env-server"].rsplit(":", 1)[1])
-    (victim,) = [
-        p for p in family if any(c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in p.net_connections())
-    ]
+    (victim,) = [process for process in family if _listens(process, port)]
     victim.kill()
     _, said = up.process.communicate(timeout=60)
     assert up.process.returncode == 1
@@ -73,3 +71,11 @@ def test_with_a_token(start: Any, astra: Any, documents: Any, tmp_path: Path) ->
     family = up.family()
     assert up.end(signal.SIGTERM)[0] == 0
     assert family.gone()
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    try:
+        found = process.net_connections()
+    except psutil.NoSuchProcess:  # a session of the sandbox that has just ended
+        return False
+    return any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in found)

@@ -288,11 +288,11 @@ async def test_a_lease_is_renewed_while_the_work_goes_on(db: Database, make_work
     async def pipeline(job: Any, context: Context) -> Outcome:
         nonlocal runs
         runs += 1
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(4.5)
         return Outcome({})
 
     await enqueue("a")
-    async with working(*(make_worker(db, {"trajectory": pipeline}, lease_s=1) for _ in range(2))):
+    async with working(*(make_worker(db, {"trajectory": pipeline}, lease_s=3) for _ in range(2))):
         job = (await until_over(db))["a"]
     assert (runs, job.attempt) == (1, 1)
 
