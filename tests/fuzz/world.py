@@ -91,18 +91,23 @@ OTHERS: dict[str, dict[str, str]] = {
     "trainer": {"ENGINE_PYTHON": "/bin/false"},
 }
 """Services, and settings by which they start nothing of what they are asked for."""
+_READS = {"trainer": ("env-server", "synth-worker")}
+"""Neighbours that a service reads from as it answers: without them a 503 would be right."""
 
 
 @contextlib.contextmanager
 def other(service: str, folder: Path) -> Iterator[Other]:
-    """Another service from here to the end of the block, its neighbours away."""
+    """Another service from here to the end of the block, and the neighbours that it reads from."""
     port, package = free_port(), f"astra_{service.replace('-', '_')}"
-    given = {"DATABASE_URL": f"sqlite+aiosqlite:///{folder}/db.sqlite", "PORT": str(port), **OTHERS[service]}
-    env = {f"{package.upper()}_{name}": value for name, value in given.items()}
-    if service == "trainer":
-        env["ASTRA_TRAINER_DATA_DIR"] = str(folder)
-    argv = [sys.executable, "-m", package, "serve"]
-    with serving(argv, port, folder / f"{service}.log", ready="/healthz", env=env) as server:
+    given = {"DATABASE_URL": f"sqlite+aiosqlite:///{folder}/{service}.sqlite", "PORT": str(port)}
+    given |= OTHERS.get(service, {}) | ({"DATA_DIR": str(folder)} if service == "trainer" else {})
+    with contextlib.ExitStack() as stack:
+        for name in _READS.get(service, ()):
+            given[f"{name.replace('-', '_').upper()}_URL"] = stack.enter_context(other(name, folder)).url
+        env = {f"{package.upper()}_{name}": value for name, value in given.items()}
+        argv = [sys.executable, "-m", package, "serve"]
+        log = folder / f"{service}.log"
+        server = stack.enter_context(serving(argv, port, log, ready="/healthz", env=env))
         yield Other(f"http://127.0.0.1:{server.port}")
 
 
