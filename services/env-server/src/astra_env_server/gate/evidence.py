@@ -7,7 +7,7 @@ from functools import cached_property
 
 from astra_proto.arenas import ArenaSpec, SubTask
 
-from astra_env_server.gate.knowledge import Said, masked, other_answers
+from astra_env_server.gate.knowledge import Said, other_answers
 from astra_env_server.gate.literals import same
 from astra_env_server.gate.mutants import Score
 from astra_env_server.gate.probing import OneChanged
@@ -37,6 +37,13 @@ class Ran:
     arguments: Arguments
     outcome: CallOutcome
     seconds: float
+
+    @cached_property
+    def said(self) -> Said:
+        """What was asked and answered; of a call that changed the state, what it made of it."""
+        if self.outcome.state is not None:
+            return Said({}, self.outcome.state.decode())
+        return Said(self.arguments, self.outcome.output)
 
     def count(self, scorer: Scorer) -> None:
         """Count it as an env would."""
@@ -83,7 +90,9 @@ class Evidence:
     """And the golden calls without that of a sub-task, by its id."""
     shifted: dict[tuple[int, int], Ran] = field(default_factory=dict)
     """And calls that told the answer of another tool's sub-task, in a state without it: by (``id`` of the call, id)."""
-    _masked: dict[int, str] = field(default_factory=dict)
+
+    _alike: dict[int, bool] = field(default_factory=dict, repr=False)
+    """Whether a call (by ``id``) is a golden one of its tool, but for the spelling."""
 
     def everything(self) -> Iterator[Ran]:
         """Every call."""
@@ -143,9 +152,9 @@ class Evidence:
         asked = self._made_up(tool)
         beside = [run for run in self._informed(tool) if not keyed or _another_key(run.arguments, own, keyed)]
         return other_answers(
-            [said(run) for run in golden],
-            [said(run) for run in beside if run.outcome.ok and id(run) not in self.aside],
-            [said(run) for run in asked if run.outcome.ok and id(run) not in self.aside],
+            [run.said for run in golden],
+            [run.said for run in beside if run.outcome.ok and id(run) not in self.aside],
+            [run.said for run in asked if run.outcome.ok and id(run) not in self.aside],
             yes_or_no=any(isinstance(task.answer.value, bool) for task in tasks),
             counted=not keyed,
         )
@@ -157,19 +166,14 @@ class Evidence:
     def matters(self, task: SubTask, name: str) -> bool:
         """Whether a change of this golden argument alone was seen to change what comes of the call."""
         return any(
-            masked(said(run)) != self._golden(task.id) if run.outcome.ok else how.near
+            run.said.masked != self.golden[task.id].said.masked if run.outcome.ok else how.near
             for run, how in self.single.get(task.id, {}).get(name, [])
         )
 
     def gives_the_same(self, task: SubTask, run: Ran) -> bool:
         """Whether a call gave what the golden call gives, but for what it repeats of its arguments."""
         same_bytes = run.outcome == self.golden[task.id].outcome
-        return run.outcome.ok and (same_bytes or masked(said(run)) == self._golden(task.id))
-
-    def _golden(self, task_id: int) -> str:
-        if task_id not in self._masked:
-            self._masked[task_id] = masked(said(self.golden[task_id]))
-        return self._masked[task_id]
+        return run.outcome.ok and (same_bytes or run.said.masked == self.golden[task.id].said.masked)
 
     def _informed(self, tool: str) -> list[Ran]:
         tasks = self.by_tool[tool]
@@ -189,7 +193,10 @@ class Evidence:
 
     def _not_golden(self, tool: str, runs: list[Ran]) -> list[Ran]:
         own = [task.golden_call.arguments for task in self.by_tool[tool]]
-        return [run for run in runs if not any_alike(run.arguments, own)]
+        for run in runs:
+            if id(run) not in self._alike:
+                self._alike[id(run)] = any_alike(run.arguments, own)
+        return [run for run in runs if not self._alike[id(run)]]
 
     def _told_apart(self, task: SubTask) -> bool:
         golden, again = self.golden[task.id], self.again[task.id]
@@ -201,13 +208,6 @@ class Evidence:
             and not self.constant(task)
             and not any(gives(task, run.outcome) for run in self.perturbed[task.id])
         )
-
-
-def said(run: Ran) -> Said:
-    """What was asked and answered; of a call that changed the state, what it made of it."""
-    if run.outcome.state is not None:
-        return Said({}, run.outcome.state.decode())
-    return Said(run.arguments, run.outcome.output)
 
 
 def any_alike(arguments: Arguments, others: list[Arguments]) -> bool:

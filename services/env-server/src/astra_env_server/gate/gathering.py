@@ -8,8 +8,8 @@ from astra_env_server.arenas.demonstration import turns
 from astra_env_server.arenas.playable import Playable
 from astra_env_server.gate import apart, blind, elsewhere, probing
 from astra_env_server.gate.bench import Bench, Caller
-from astra_env_server.gate.evidence import Evidence, Limits, Ran, any_alike, said
-from astra_env_server.gate.knowledge import masked, says_something
+from astra_env_server.gate.evidence import Evidence, Limits, Ran, any_alike
+from astra_env_server.gate.knowledge import says_something
 from astra_env_server.gate.literals import Literals
 from astra_env_server.gate.mutant_runs import MutantRuns, goes_along
 from astra_env_server.gate.sampling import Arguments, NoSuchArguments, fits, resembling, sample
@@ -235,12 +235,12 @@ class Gathering:
         golden = [await runs.way(name, t.golden_call.arguments, call_s, before[t.id]) for t in tasks]
         if None in golden:
             return
-        own = {masked(said(evidence.golden[task.id])) for task in tasks}
+        own = {evidence.golden[task.id].said.masked for task in tasks}
         keyed = bool(evidence.keyed.get(name))
         counted: set[str] = set()
         apart = []
         for run in evidence.beside(name, informed=keyed):
-            text = masked(said(run))
+            text = run.said.masked
             if not run.outcome.ok or text in own or text in counted or not says_something(text):
                 continue
             way = await runs.way(name, run.arguments, call_s, before[tasks[0].id])
@@ -253,7 +253,7 @@ class Gathering:
                 if len(apart) == _WAYS:
                     break
         others = evidence.beside(name, informed=keyed)
-        evidence.aside |= {id(run) for run in others if masked(said(run)) not in counted}
+        evidence.aside |= {id(run) for run in others if run.said.masked not in counted}
 
     def _literals(self, name: str) -> Literals:
         if name not in self._read:

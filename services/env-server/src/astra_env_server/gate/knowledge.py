@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import JsonValue
 
@@ -26,6 +27,15 @@ class Said:
     arguments: Arguments
     output: str
 
+    @cached_property
+    def masked(self) -> str:
+        """The output, folded, without what it repeats of the arguments."""
+        text = fold(self.output)
+        for value in sorted({fold(value) for value in _scalars(self.arguments)}, key=len, reverse=True):
+            if value:
+                text = re.sub(rf"(?<![\w.]){re.escape(value)}(?![\w])", "\N{WHITE SQUARE}", text)
+        return text
+
 
 def other_answers(
     golden: Sequence[Said], known: Iterable[Said], foreign: Iterable[Said], *, yes_or_no: bool, counted: bool = True
@@ -36,25 +46,16 @@ def other_answers(
     get alike is what strangers get, unless the tool answers yes or no only. Answers to made up ones are ``counted``
     where they are as good as any: not where the tool looks things up.
     """
-    own = {masked(said) for said in golden}
+    own = {said.masked for said in golden}
     strangers: dict[str, int] = defaultdict(int)
     others = set()
     for said in foreign:
-        strangers[masked(said)] += 1
+        strangers[said.masked] += 1
         if counted:
-            others.add(masked(said))
-    others |= {masked(said) for said in known}
+            others.add(said.masked)
+    others |= {said.masked for said in known}
     refusal = set() if yes_or_no else {text for text, times in strangers.items() if times > 1}
     return len({text for text in others - own - refusal if says_something(text)})
-
-
-def masked(said: Said) -> str:
-    """The output, folded, without what it repeats of the arguments."""
-    text = fold(said.output)
-    for value in sorted({fold(value) for value in _scalars(said.arguments)}, key=len, reverse=True):
-        if value:
-            text = re.sub(rf"(?<![\w.]){re.escape(value)}(?![\w])", "\N{WHITE SQUARE}", text)
-    return text
 
 
 def says_something(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
@@ -13,6 +14,8 @@ from astra_env_server.scoring.folding import fold
 
 Scalar = str | int | float | bool
 Row = tuple[Scalar, ...]
+Spelt = tuple[type, Scalar]
+"""A value as it is compared: by type, a text folded."""
 
 _MOST_NODES = 50_000
 _MOST_ROWS = 400
@@ -37,10 +40,18 @@ class Literals:
     def keyed(self, golden: Mapping[str, JsonValue]) -> set[str]:
         """The names of golden arguments whose values stand in the tables of the code."""
         scalars = {name: value for name, value in golden.items() if isinstance(value, str | int | float)}
-        cells = {
-            cell if not isinstance(cell, str) else fold(cell) for rows in self._groups for row in rows for cell in row
+        return {
+            name for name, value in scalars.items() if (fold(value) if isinstance(value, str) else value) in self._cells
         }
-        return {name for name, value in scalars.items() if (fold(value) if isinstance(value, str) else value) in cells}
+
+    @cached_property
+    def _cells(self) -> set[Scalar]:
+        return {cell for rows in self._spelt for row in rows for _, cell in row}
+
+    @cached_property
+    def _spelt(self) -> list[list[tuple[Spelt, ...]]]:
+        """The groups as they are compared: a text is folded once, however often it is looked for."""
+        return [[tuple(map(_spell, row)) for row in rows] for rows in self._groups]
 
     def compared(self, golden: Mapping[str, JsonValue]) -> set[str]:
         """The names of golden arguments whose values the code compares something with."""
@@ -64,7 +75,9 @@ class Literals:
     def beside(self, golden: Arguments, parameters: Mapping[str, Any]) -> Iterator[Arguments]:
         """Other arguments that the code, or the schema, knows: first those that change most of the golden ones."""
         scalars = {name: value for name, value in golden.items() if isinstance(value, str | int | float)}
-        found = [(len(places), rows, own, places) for rows in self._groups for own, places in _holding(rows, scalars)]
+        wanted = {name: _spell(value) for name, value in scalars.items()}
+        groups = zip(self._groups, self._spelt, strict=True)
+        found = [(len(places), rows, own, places) for rows, spelt in groups for own, places in _holding(spelt, wanted)]
         found.sort(key=lambda each: -each[0])
         # One row of each table in turn, so that one large table does not use up all the tries.
         ways = [_neighbours(golden, rows, own, places) for _, rows, own, places in found]
@@ -82,8 +95,12 @@ class Literals:
 def same(one: JsonValue, other: JsonValue) -> bool:
     """Whether two values differ by spelling at most."""
     if isinstance(one, str) and isinstance(other, str):
-        return fold(one) == fold(other)
+        return one == other or fold(one) == fold(other)
     return type(one) is type(other) and one == other
+
+
+def _spell(value: Scalar) -> Spelt:
+    return type(value), fold(value) if isinstance(value, str) else value
 
 
 def _rows(node: ast.AST) -> list[Row] | None:
@@ -115,18 +132,18 @@ def _flat_or(node: ast.expr | None) -> list[Scalar]:
     return _flat(node) if node is not None else []
 
 
-def _holding(rows: list[Row], golden: Mapping[str, Scalar]) -> Iterator[tuple[int, dict[str, int]]]:
+def _holding(rows: list[tuple[Spelt, ...]], golden: Mapping[str, Spelt]) -> Iterator[tuple[int, dict[str, int]]]:
     """Rows that hold golden values, and the place of each: of a table, only the rows that hold the most."""
     found = [(index, _places(row, golden)) for index, row in enumerate(rows)]
     most = max((len(places) for _, places in found), default=0)
     return ((index, places) for index, places in found if most and len(places) == most)
 
 
-def _places(row: Row, golden: Mapping[str, Scalar]) -> dict[str, int]:
+def _places(row: tuple[Spelt, ...], golden: Mapping[str, Spelt]) -> dict[str, int]:
     places: dict[str, int] = {}
     for name, value in golden.items():
         for at, cell in enumerate(row):
-            if at not in places.values() and same(cell, value):
+            if cell == value and at not in places.values():
                 places[name] = at
                 break
     return places
