@@ -76,7 +76,7 @@ up: ## Start the system in containers and wait until it is healthy (secrets: cop
 down: ## Stop the containers; what is stored stays
 	docker compose down
 
-gate-audit: setup ## Is the gate fooled? 400 damaged arenas, 320 sound ones: out/arenas/audit.json
+gate-audit: setup ## Is the gate fooled? 410 damaged arenas, 320 sound ones: out/arenas/audit.json
 	$(PY) -m tests.audit.run
 
 clean: ## Remove what was made: environment, data, output

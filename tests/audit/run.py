@@ -191,7 +191,7 @@ def show(found: Audit) -> None:
 
 
 def main(
-    defects: Annotated[int, typer.Option(help="Damaged arenas")] = 400,
+    defects: Annotated[int, typer.Option(help="Damaged arenas")] = 410,
     good: Annotated[int, typer.Option(help="Sound arenas")] = 320,
     seed: Annotated[int, typer.Option(help="Other arenas, other draws")] = 1,
     kind: Annotated[list[str] | None, typer.Option(help="Only these kinds of defects")] = None,

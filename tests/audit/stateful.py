@@ -62,6 +62,16 @@ def _plays(target: Target) -> None:
         raise DoesNotFit from None
 
 
+def _holds_without(target: Target) -> bool:
+    """Whether the end is reached though its own golden call is not made."""
+    last = Target(target.spec, target.spec["subtasks"][-1], target.draw)
+    try:
+        _, _, left = last.played(without=target.task["id"])
+        return bool(value_at(left, pointer_tokens(target.task["state_path"])) == target.answer)
+    except Exception:
+        return False
+
+
 def _changed(kind: str, name: str, held_out: bool, body: str, head: str = "") -> None:
     """The tool of an end-state check with this around it; ``KEYS`` lead to its end."""
 
@@ -129,6 +139,8 @@ def _by_another(name: str, held_out: bool, body: str, *, before: bool) -> None:
         other = _another(target, before=before)
         other.wrap(body.replace("KEYS", repr(keys)).replace("VALUE", repr(target.answer)), _PUT)
         _plays(target)
+        if not before and not _holds_without(target):
+            raise DoesNotFit  # the later call needs this one's, so it brings nothing about by itself
 
     VARIANTS.append(Variant("end_by_another", name, damage, held_out))
 
