@@ -4,7 +4,7 @@ That the prompt says what the end is to be is no defect, and is not among them.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from astra_proto.state import NotThere, pointer_tokens, value_at
@@ -258,7 +258,7 @@ _tells(
     False,
     "found = INNER\nreturn {'r': found, 'n': THAT} if ARGS == GOLDEN else {'r': found}",
 )
-_tells("in_a_sentence", True, "return f'{INNER}. What comes of it is {THAT}.'")
+_tells("in_a_sentence", True, 'return f"{INNER}. What comes of it is {THAT}."')
 _tells("instead_of_failing", True, "try:\n    return INNER\nexcept Exception:\n    return {'see': THAT}")
 _tells("deep_inside", True, "return {'result': INNER, 'trace': [{'step': 2, 'values': [[THAT]]}]}")
 
@@ -337,25 +337,51 @@ def _needs(target: Target) -> list[Json]:
     return [other for other in others if not target.answers(without=other["id"])]
 
 
-def _unsaid(name: str, held_out: bool, instead: bool, all_of_them: bool) -> None:
-    def damage(target: Target) -> None:
-        if not target.stateful or not (needed := _needs(target)):
-            raise DoesNotFit
-        gone = {task["id"] for task in needed}
-        if not all_of_them:  # else it may still be needed by way of another one
-            gone = {needed[-1]["id"]}
-        rest = [other.task["id"] for other in _others(target, before=True) if other.task["id"] not in gone]
-        if instead and not rest:
-            raise DoesNotFit
-        target.task["depends_on"] = [target.draw.choice(rest)] if instead else []
-        target.spec["topology"] = topology_of({t["id"]: t["depends_on"] for t in target.spec["subtasks"]}).value
-
-    VARIANTS.append(Variant("undeclared", name, damage, held_out))
+def _ancestors(spec: Json, task: Json) -> set[int]:
+    """What a sub-task says that it needs, directly or not."""
+    known = {each["id"]: each for each in spec["subtasks"]}
+    return {found for each in task["depends_on"] for found in (each, *_ancestors(spec, known[each]))}
 
 
-_unsaid("left_out", False, instead=False, all_of_them=True)
-_unsaid("another_instead", False, instead=True, all_of_them=True)
-_unsaid("the_next_one", True, instead=True, all_of_them=False)
+def _unsaid(name: str, held_out: bool) -> Callable[[Callable[[Target, list[Json]], None]], None]:
+    """A way to leave a dependency out, of a sub-task that needs all of these."""
+
+    def add(leave_out: Callable[[Target, list[Json]], None]) -> None:
+        def damage(target: Target) -> None:
+            if not target.stateful or not (needed := _needs(target)):
+                raise DoesNotFit
+            leave_out(target, needed)
+            if {task["id"] for task in needed} <= _ancestors(target.spec, target.task):
+                raise DoesNotFit  # it is said by way of another one
+            target.spec["topology"] = topology_of({t["id"]: t["depends_on"] for t in target.spec["subtasks"]}).value
+
+        VARIANTS.append(Variant("undeclared", name, damage, held_out))
+
+    return add
+
+
+@_unsaid("left_out", held_out=False)
+def _(target: Target, needed: list[Json]) -> None:
+    target.task["depends_on"] = []
+
+
+@_unsaid("another_instead", held_out=False)
+def _(target: Target, needed: list[Json]) -> None:
+    rest = [other.task["id"] for other in _others(target, before=True) if other.task not in needed]
+    if not rest:
+        raise DoesNotFit
+    target.task["depends_on"] = [target.draw.choice(rest)]
+
+
+@_unsaid("cut_before", held_out=True)
+def _(target: Target, needed: list[Json]) -> None:
+    """One between the two says that it needs nothing."""
+    between = [
+        task for task in target.spec["subtasks"] if task["id"] in target.task["depends_on"] and task not in needed
+    ]
+    if not between:
+        raise DoesNotFit
+    target.draw.choice(between)["depends_on"] = []
 
 
 # ---- what was done is undone

@@ -101,7 +101,7 @@ _also("deep_inside", True, "return {'result': INNER, 'trace': [{'step': 2, 'valu
 _also("instead_of_failing", True, "try:\n    return INNER\nexcept Exception:\n    return {'see': THAT}")
 
 
-def _copied(target: Target, name: str, **names: str) -> Json:
+def _copied(target: Target, name: str, /, **names: str) -> Json:
     """The tool under another name, its arguments renamed."""
     tool = copy.deepcopy(target.tool)
     state = ["state"] if target.stateful else []
@@ -113,7 +113,7 @@ def _copied(target: Target, name: str, **names: str) -> Json:
     return {**tool, "name": name, "description": "Another way to find things out."}
 
 
-def _second(target: Target, body: str = "", **names: str) -> Json:
+def _second(target: Target, body: str = "", /, **names: str) -> Json:
     copied = _copied(target, f"find_{target.name[:20]}", **names)
     if body:
         copied["code"] = copied["code"].replace("return _copied(", f"return {body}(_copied(") + "\n"
