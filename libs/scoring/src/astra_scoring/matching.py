@@ -28,6 +28,9 @@ JsonValue = Any
 
 _TOKEN_END = re.compile(r"[\W\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0010ffff]")
 
+_JOINTS = "-/"
+"""What joins letters and digits into one token, whatever they are: ``L97-C``, ``/home/ann``."""
+
 _ROUNDING = Decimal("1e-12")
 """How far apart, relatively, two spellings of one fraction may be."""
 
@@ -224,8 +227,10 @@ def _says(leaf: object, needle: str) -> bool:
 
 def _starts_token(text: str, at: int, first: str) -> bool:
     before, earlier = text[at - 1 : at] if at else "", text[at - 2 : at - 1] if at > 1 else ""
-    if not before or not is_word(first):
+    if not before:
         return True
+    if not is_word(first):
+        return not (first in _JOINTS and is_word(before))
     if first.isdigit() and (before == "-" or (before in ".,/:" and earlier.isdigit())):
         return False
     return not is_word(before)
@@ -233,8 +238,10 @@ def _starts_token(text: str, at: int, first: str) -> bool:
 
 def _ends_token(text: str, end: int, last: str) -> bool:
     after, later = text[end : end + 1], text[end + 1 : end + 2]
-    if not after or not is_word(last):
+    if not after:
         return True
+    if not is_word(last):
+        return not (last in _JOINTS and is_word(after))
     if last.isdigit() and after in ".,/:-" and later.isdigit():
         return False
     return not is_word(after)
