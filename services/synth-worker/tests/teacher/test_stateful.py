@@ -122,3 +122,10 @@ def test_a_seed_draws_the_same_each_time_and_what_there_is_not_is_refused() -> N
     ):
         with pytest.raises(ValueError, match=said):
             draw_stateful_arena(*given)
+
+
+@pytest.mark.parametrize("seed", [719856335, *range(12)])
+def test_what_has_to_be_found_out_does_not_stand_between_chinese_words(seed: int) -> None:
+    arena = draw_stateful_arena("retail", seed, None, None, "zh")
+    said = [str(task.answer.value) for task in arena.subtasks if task.state_path is None]
+    assert not [value for value in said if value in arena.prompt]
