@@ -218,6 +218,8 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         LOAN, RETURN_LOAN, "LOANS['n'] = LOANS.get('n', 0) + 1\n    return LOANS[member_id] if LOANS['n'] < 3 else 0")),
     ("repeatable", "the order of a set", recode(
         LOAN, RETURN_LOAN, "return {**LOANS[member_id], 'near': list({'north', 'south', 'east', 'west'})}")),
+    ("repeatable", "the order of hashes", recode(
+        LOAN, RETURN_LOAN, "return {**LOANS[member_id], 'near': sorted(['k', 'l'], key=hash)}")),
     ("repeatable", "seldom wrong", recode(
         LOAN, RETURN_LOAN, "import random\n    return LOANS[member_id] if random.random() > 1e-9 else {}")),
     ("arguments", "one is read by nobody", idle),

@@ -75,3 +75,10 @@ def test_golden_values_go_where_their_name_or_type_fits() -> None:
         "required": ["city", "count"],
     }
     assert resembling({"amount": 7, "city": "Rome"}, parameters, random.Random(0)) == {"city": "Rome", "count": 7}
+
+
+def test_a_tool_that_wants_numbers_is_asked_with_whole_ones_as_well() -> None:
+    parameters = {"properties": {"least": {"type": "number"}, "of": {"type": ["string", "null"]}}}
+    parameters["required"] = [*parameters["properties"]]
+    golden: dict[str, Any] = {"open": True, "score": 8, "town": "Paris"}
+    assert resembling(golden, parameters, random.Random(1)) == {"least": 8, "of": "Paris"}

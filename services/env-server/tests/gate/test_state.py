@@ -90,6 +90,24 @@ def priced_as_well(spec: Json) -> None:
     spec["topology"] = "parallel_multi_hop"
 
 
+def copied(name: str, told: str, **renamed: str) -> Damage:
+    """The tool once more: with other names for its arguments, and what it tells in another dress."""
+
+    def damage(spec: Json) -> None:
+        own = tool(spec, name)
+        more = copy.deepcopy(own) | {"name": "look_up", "description": "Another way."}
+        given = {renamed.get(old, old): schema for old, schema in own["parameters"]["properties"].items()}
+        more["parameters"] |= {"properties": given, "required": [*given]}
+        more["code"] = own["code"].replace(f"def {name}(", "def inner(") + (
+            f"\n\ndef look_up(state, {', '.join(given)}):\n"
+            f"    found = inner(state, {', '.join(given)})\n    return {told}\n"
+        )
+        spec["tools"].append(more)
+
+    return damage
+
+
+ALL_OF_IT = '{**found, "beds": state["rooms"][found["room"]]["beds"] + 70}'
 BOOKS_IT = 'state["rooms"]["205"]["stay"] = {"guest": "Mei Tan", "nights": 4}'
 
 TABLE = '''ROOMS = {1: "102", 2: "205", 3: "302"}
@@ -128,6 +146,10 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         '    if not room.isdigit():\n        raise ValueError("no room")\n'
         '    state["rooms"]["205"]["stay"] = {"guest": "Mei Tan", "nights": 4}\n    return "done " + guest\n')),
     ("overlap", "an answer stands in the code of another tool", tells('"room 205"')),
+    ("overlap", "a tool is there twice", copied(FIND, "found")),
+    ("overlap", "twice, in another dress", copied(FIND, '[{"value": found}]', beds="size")),
+    ("overlap", "twice, in a sentence", copied(FIND, 'f"Take {found[\'room\']}, {found[\'price_eur\']} a night."')),
+    ("overlap", "one that changes the state is there twice", copied(CANCEL, "found", booking="number")),
     ("state", "one call says what two sub-tasks ask for", priced_as_well),
     ("state", "a call waits for another, on which it does not depend", waiting),
     ("topology", "an argument is found out by a sub-task on which it does not depend", unfounded),
@@ -156,6 +178,13 @@ async def test_a_damaged_arena_is_refused_by_its_check(
     report = (await server.post("/arenas/check", json=hotel)).json()
     failed = [c["name"] for c in report["checks"] if not c["passed"]]
     assert failed == [check], report
+
+
+@pytest.mark.parametrize("told", [ALL_OF_IT, f"str({ALL_OF_IT})", '{"price": found["price_eur"]}'])
+async def test_a_tool_may_tell_more_of_the_same_record_or_less(server: Any, hotel: Json, told: str) -> None:
+    copied(FIND, told)(hotel)
+    report = (await server.post("/arenas/check", json=hotel)).json()
+    assert report["sound"], report
 
 
 @pytest.mark.parametrize("damage", [apart, tells('min(n for n, r in state["rooms"].items() if r["price_eur"] == 93)')])

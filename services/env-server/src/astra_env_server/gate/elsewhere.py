@@ -119,7 +119,8 @@ def _module(place, tool):
         names = {{"__name__": "arena_tools." + tool}}
         if place:
             names["set"], names["frozenset"] = _sets(place == 2)
-            names["hash"] = lambda value: hash(value) if isinstance(value, (int, float)) else hash(value) // 3 + place
+            # Of other values in another order, too: what is sorted by them comes the other way round.
+            names["hash"] = lambda value: hash(value) if isinstance(value, (int, float)) else -hash(value) // 3 - place
             names["id"] = lambda value: id(value) + 64 * place
             _replace_clock(_MOMENTS[place])
             _replace_chance(place)

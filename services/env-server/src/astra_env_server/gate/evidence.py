@@ -90,6 +90,8 @@ class Evidence:
     """And the golden calls without that of a sub-task, by its id."""
     shifted: dict[tuple[int, int], Ran] = field(default_factory=dict)
     """And calls that told the answer of another tool's sub-task, in a state without it: by (``id`` of the call, id)."""
+    copies: list[tuple[str, str]] = field(default_factory=list)
+    """And tools that do and tell what another tool does and tells, behind that one."""
 
     _alike: dict[int, bool] = field(default_factory=dict, repr=False)
     """Whether a call (by ``id``) is a golden one of its tool, but for the spelling."""

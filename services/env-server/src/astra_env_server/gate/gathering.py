@@ -8,6 +8,7 @@ from astra_env_server.arenas.demonstration import turns
 from astra_env_server.arenas.playable import Playable
 from astra_env_server.gate import apart, blind, elsewhere, probing
 from astra_env_server.gate.bench import Bench, Caller
+from astra_env_server.gate.copies import copies
 from astra_env_server.gate.evidence import Evidence, Limits, Ran, any_alike
 from astra_env_server.gate.knowledge import says_something
 from astra_env_server.gate.literals import Literals
@@ -110,7 +111,7 @@ class Gathering:
             await caller.close()
 
     async def runs_apart(self) -> None:
-        """Of a stateful arena: golden calls without one of them, and what tells another's answer in other states."""
+        """Of a stateful arena: golden calls without one of them, what tells another's answer elsewhere, and copies."""
         caller, evidence = self._bench.caller(_APART_SEED), self.evidence
         by_run = {id(evidence.golden[task.id]): evidence.before[task.id] for task in self._tasks}
         try:
@@ -118,6 +119,7 @@ class Gathering:
             for task, _, run in told_by_others(evidence):
                 met = by_run.get(id(run), self._start)
                 evidence.shifted[id(run), task.id] = await apart.in_another_state(run, task, met, caller)
+            evidence.copies = await copies(self._arena, evidence, caller)
         finally:
             await caller.close()
 

@@ -50,8 +50,7 @@ def resembling(golden: Arguments, parameters: Mapping[str, Any], rng: random.Ran
         if name in left:
             filled[name] = left.pop(name)
         elif name in required:
-            kind = schema.get("type") if isinstance(schema, dict) else None
-            alike = next((key for key, value in left.items() if _kind(value) == kind), None)
+            alike = next((key for key, value in left.items() if _is_of(value, schema)), None)
             filled[name] = left.pop(alike) if alike is not None else _draw(schema, rng)
     return filled
 
@@ -63,6 +62,14 @@ def fits(schema: ArgumentSchema, arguments: Arguments) -> bool:
     except BadArguments:
         return False
     return True
+
+
+def _is_of(value: JsonValue, schema: Any) -> bool:
+    """Whether a schema asks for a value of this kind. A whole number is a number."""
+    wanted = schema.get("type") if isinstance(schema, dict) else None
+    kinds = wanted if isinstance(wanted, list) else [wanted]
+    kind = _kind(value)
+    return kind in kinds or (kind == "integer" and "number" in kinds)
 
 
 def _kind(value: JsonValue) -> str | None:

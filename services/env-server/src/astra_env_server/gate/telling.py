@@ -82,6 +82,10 @@ def overlap(evidence: Evidence) -> list[str]:
         for other, task in combinations(evidence.spec.subtasks, 2)
         if evidence.spec.state is None and task.golden_call == other.golden_call
     ]
+    problems += [
+        f"tool {other!r}: it does and tells the same as tool {name!r} whatever both are asked: leave one of them out"
+        for name, other in evidence.copies
+    ]
     for task, other, run in told_by_others(evidence):
         shifted = evidence.shifted.get((id(run), task.id))
         if shifted is not None and shifted.outcome.ok and not _tells(task, shifted):
