@@ -144,6 +144,28 @@ class Target:
                 return output, before, state
         raise DoesNotFit
 
+    def said(self, arguments: Json) -> str:
+        """What comes of a call of the tool with these arguments instead of the golden ones, failures included."""
+        task = {**self.task, "golden_call": {"name": self.name, "arguments": arguments}}
+        subtasks = [task if each is self.task else each for each in self.spec["subtasks"]]
+        try:
+            output, _, after = Target({**self.spec, "subtasks": subtasks}, task, self.draw).played()
+        except Exception as error:
+            return f"failed: {type(error).__name__}"
+        return repr((output, after))
+
+    def strange(self) -> list[Json]:
+        """Calls that the schema allows, with one argument of which the tool should know nothing."""
+        properties = self.tool["parameters"]["properties"]
+        values: dict[type, list[Any]] = {str: ["", "*", " ", "Zed", "Zed-990017"], int: [0, 3, 990_017]}
+        return [
+            {**self.golden, name: value}
+            for name, golden in self.golden.items()
+            for value in values.get(type(golden), [])
+            if "enum" not in properties[name]
+            and not (type(golden) is int and value < properties[name].get("minimum", value))
+        ]
+
     def other_answer(self) -> Any:
         """A value like the answer that is not the answer."""
         value = self.answer

@@ -29,7 +29,9 @@ from rich.progress import track
 from rich.table import Table
 
 import tests.audit.answers
+import tests.audit.ends
 import tests.audit.stateful
+import tests.audit.steps
 import tests.audit.told
 import tests.audit.unsteady
 import tests.audit.wiring  # noqa: F401 they add their variants
@@ -39,6 +41,8 @@ from tests.audit.goods import from_files, from_teacher
 console = Console(stderr=True, width=140)
 _TRIES = 400
 _AT_ONCE = 4
+_MUST_ANSWER_STRANGERS = ("fallback",)
+"""Defects that are none where the schema keeps away all calls that they would answer otherwise."""
 _NOT_TRIED = ("golden_fails", "number_in_token", "heavy", "outside", "changes_nothing")
 """Defects whose golden call fails on purpose, or whose code is not to be run outside of the sandbox."""
 
@@ -113,10 +117,15 @@ def _damaged(variant: Variant, spec: Json, draw: random.Random) -> Json | None:
     before = deepcopy(spec)
     try:
         target = Target(spec, draw.choice(spec["subtasks"]), draw)
+        sound = deepcopy(target)
         variant.damage(target)
         ArenaSpec.model_validate(spec)
         if variant.kind not in _NOT_TRIED and not target.answers():
             return None  # it would be refused for what it does not say
+        if variant.kind in _MUST_ANSWER_STRANGERS and not any(
+            target.said(arguments) != sound.said(arguments) for arguments in sound.strange()
+        ):
+            return None
     except (DoesNotFit, ValidationError):
         return None
     return spec if spec != before else None
