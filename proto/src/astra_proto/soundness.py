@@ -29,6 +29,9 @@ class SoundnessReport(Record):
     3: also stateful arenas: the initial state, and whether the tools use it.
     4: also what code reaches for, answers that can be guessed, the shape, idle arguments, other moments and orders of
     sets, failures and other tools that tell an answer, tables of two rows.
+    5: also arguments that can be guessed, answers spelt in names, and of a stateful arena whether each sub-task is
+    solved by its own call and waits for none but those that it names.
+    6: also tools of a stateful arena that are there twice, and orders of hashes.
     """
 
     def failures(self) -> list[Check]:

@@ -292,13 +292,6 @@ async def test_a_damaged_arena_is_refused_by_exactly_its_check(
     assert [c["name"] for c in refused.json()["report"]["checks"] if not c["passed"]] == [check]
 
 
-async def test_two_tools_of_one_name_are_refused_before_and_by_the_gate(server: Any, library: Json) -> None:
-    library["distractors"][0]["name"] = LOAN
-    refused = await server.post("/arenas", json=library)
-    assert refused.status_code == 422
-    assert "names must be unique" in refused.json()["detail"]
-
-
 async def test_what_is_told_names_the_subtask_the_tool_and_why(server: Any, library: Json) -> None:
     spec = copy.deepcopy(library)
     golden(2, membership="student")(spec)

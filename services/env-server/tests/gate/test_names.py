@@ -1,4 +1,6 @@
-"""An answer in a name: no name has dashes, dots or spaces, so its words are compared."""
+"""An answer in a name: no name has dashes, dots or spaces, so its words are compared; and names that are taken."""
+
+from typing import Any
 
 import pytest
 from astra_env_server.gate.leakage import tells_an_answer
@@ -37,3 +39,11 @@ def test_an_answer_in_a_name_is_seen_however_its_words_are_joined(
 def test_what_is_only_like_it_is_not(library: dict[str, object], answer: object, name: str) -> None:
     spec = asking_for(ArenaSpec.model_validate(library), answer)
     assert not tells_an_answer(spec, named(name))
+
+
+@pytest.mark.anyio
+async def test_two_tools_of_one_name_are_refused_before_and_by_the_gate(server: Any, library: dict[str, Any]) -> None:
+    library["distractors"][0]["name"] = library["tools"][0]["name"]
+    refused = await server.post("/arenas", json=library)
+    assert refused.status_code == 422
+    assert "names must be unique" in refused.json()["detail"]
