@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.audit.damage import DoesNotFit, Json, Target, variant, wraps
+from tests.audit.damage import VARIANTS, DoesNotFit, Json, Target, Variant, variant, wraps
 
 
 def _said(target: Target) -> str:
@@ -234,14 +234,28 @@ for _value, _late in (
         _value.lower() if isinstance(_value, str) and _value.isascii() else _value,
     )
 
-wraps("golden_fails", raises="raise ValueError('out of order')", returns_nothing="INNER\nreturn None")
+wraps("golden_fails", raises="raise ValueError('out of order')")
 wraps(
     "golden_fails",
     held_out=True,
-    returns_a_type="return {'result': str(type(INNER))}",
     recursion="ask = lambda ask: ask(ask)\nreturn ask(ask)",
     leaves="raise SystemExit(0)",
 )
+
+
+def _says_nothing(name: str, held_out: bool, body: str) -> None:
+    """Where an end is asked for, and not what the call says, that is no failure."""
+
+    def damage(target: Target) -> None:
+        if target.task.get("state_path") is not None:
+            raise DoesNotFit
+        target.wrap(body)
+
+    VARIANTS.append(Variant("golden_fails", name, damage, held_out))
+
+
+_says_nothing("returns_nothing", False, "INNER\nreturn None")
+_says_nothing("returns_a_type", True, "return {'result': str(type(INNER))}")
 
 
 @variant("golden_fails")
@@ -257,7 +271,7 @@ def other_arguments(target: Target) -> None:
     target.golden[target.first] = value + 1 if isinstance(value, int | float) else value + " II"
 
 
-@variant("golden_fails", held_out=True)
+@variant("golden_fails")
 def nearly(target: Target) -> None:
     """A number that is one off, a text that lacks a letter."""
     value = target.telling()

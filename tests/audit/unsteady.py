@@ -28,6 +28,7 @@ wraps(
     list_of_a_set="return {'found': INNER, 'near': list({'north', 'south', 'east', 'west', 'up', 'down'})}",
     first_of_a_set="return {'found': INNER, 'by': next(iter({'Ann', 'Bob', 'Cid', 'Dan', 'Eve', 'Flo'}))}",
     hashed="return {'found': INNER, 'check': hash(str(FIRST)) % 100_000}",
+    sorted_by_hash="return {'found': INNER, 'order': sorted(['k', 'l', 'm', 'n', 'o', 'p'], key=hash)}",
 )
 wraps(
     "order",
@@ -36,7 +37,6 @@ wraps(
     joined="return {'found': INNER, 'tags': '-'.join({w for w in ('red', 'green', 'blue', 'grey', 'pink')})}",
     address="return {'found': INNER, 'ref': id(object()) // 16}",
     printed='return f\'{INNER} of {frozenset(("x1", "y2", "z3", "w4"))}\'',
-    sorted_by_hash="return {'found': INNER, 'order': sorted(['k', 'l', 'm', 'n', 'o', 'p'], key=hash)}",
     winner_of_a_tie="best = max({'anna', 'otto', 'kira', 'lena'}, key=len)\nreturn {'found': INNER, 'by': best}",
 )
 wraps(

@@ -125,8 +125,10 @@ def _second(target: Target, body: str = "", /, **names: str) -> Json:
 for _name, _held_out, _place, _body, _renamed in (
     ("a_copy", False, "tools", "", False),
     ("renamed", False, "tools", "", True),
-    ("as_text", True, "tools", "str", False),
-    ("wrapped", True, "tools", "(lambda v: {'value': v})", True),
+    ("as_text", False, "tools", "str", False),
+    ("wrapped", False, "tools", "(lambda v: {'value': v})", True),
+    ("in_a_sentence", True, "tools", "'What is known: {}.'.format", True),
+    ("over_and_over", True, "tools", "(lambda v: {'first': v, 'all': [v, v]})", False),
     ("distractor_copy", False, "distractors", "", False),
     ("distractor_renamed", False, "distractors", "", True),
     ("distractor_as_text", True, "distractors", "'seen: {}'.format", True),
