@@ -39,7 +39,8 @@ from tests.audit.damage import VARIANTS, DoesNotFit, Json, Target, Variant
 from tests.audit.goods import from_files, from_teacher
 
 console = Console(stderr=True, width=140)
-_TRIES = 400
+_TRIES = 2_500
+"""Arenas that are looked at until one fits; some variants fit one in some hundred."""
 _AT_ONCE = 4
 _MUST_ANSWER_STRANGERS = ("fallback",)
 """Defects that are none where the schema keeps away all calls that they would answer otherwise."""
