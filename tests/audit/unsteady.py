@@ -66,8 +66,15 @@ wraps(
     "state",
     held_out=True,
     on_itself="me = _inner\nme.calls = getattr(me, 'calls', 0) + 1\nif me.calls % 2 == 0:\n    return {}\nreturn INNER",
+)
+wraps(
+    "state",
     in_a_generator=("return INNER if next(TURNS) else {'result': 'later'}",
                     "import itertools\nTURNS = itertools.cycle([True, False, True])\n"),
+)  # fmt: skip
+wraps(
+    "state",
+    held_out=True,
     after_a_mistake=("global BROKEN\nif BROKEN:\n    raise RuntimeError('locked')\ntry:\n    return INNER\n"
                      "except Exception:\n    BROKEN = True\n    raise", "BROKEN = False\n"),
     tired=("global LEFT\nLEFT -= 1\nreturn INNER if LEFT > 0 else 'no more'", "LEFT = 6\n"),
