@@ -7,7 +7,7 @@ state that does not have it, in which all numbers are others: then it stands in 
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from astra_proto.arenas import Answer, ArenaTool, SubTask
@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from astra_env_server.gate.bench import Caller
 from astra_env_server.gate.evidence import Evidence, Ran
-from astra_env_server.gate.knowledge import leaves
+from astra_env_server.gate.knowledge import scalars
 from astra_env_server.gate.state import PARAMETER, gives
 from astra_env_server.gate.structure import ancestors, parts_of
 from astra_env_server.gate.trees import parsed
@@ -126,13 +126,13 @@ def _by_strangers(evidence: Evidence) -> list[str]:
     for task in evidence.spec.subtasks:
         if task.state_path is None:
             continue
-        asked = {*_scalars(task.golden_call.arguments), *_scalars(task.answer.value)}
+        asked = {*scalars(task.golden_call.arguments), *scalars(task.answer.value)}
         for other in evidence.spec.subtasks:
             if other.tool == task.tool or holds_in(task, json.loads(evidence.before[other.id])):
                 continue
             for run in (*evidence.perturbed.get(other.id, []), *evidence.vague.get(other.id, [])):
                 left = run.outcome.state
-                if left is not None and holds_in(task, json.loads(left)) and not asked & {*_scalars(run.arguments)}:
+                if left is not None and holds_in(task, json.loads(left)) and not asked & {*scalars(run.arguments)}:
                     problems.append(
                         f"tool {other.tool!r}: asked {run.arguments!r}, it brings about what sub-task {task.id} "
                         f"(tool {task.tool!r}) asks for"
@@ -144,7 +144,7 @@ def _by_strangers(evidence: Evidence) -> list[str]:
 def _without_answer(raw: bytes, answer: Answer, kept: JsonValue, numbers: bool) -> bytes:
     """The state with the answer gone from it, and, if wanted, with all numbers moved that ``kept`` does not have."""
     gone = [answer, *parts_of(answer)]
-    spared = {*_scalars(kept)}
+    spared = {*scalars(kept)}
     count = 0
 
     def text(value: str) -> str:
@@ -166,7 +166,3 @@ def _without_answer(raw: bytes, answer: Answer, kept: JsonValue, numbers: bool) 
         return value + _SHIFT + _STEP * count
 
     return state_json(changed(json.loads(raw)))
-
-
-def _scalars(value: JsonValue) -> Iterator[str | float]:
-    return (leaf for leaf in leaves(value) if isinstance(leaf, str | int | float) and not isinstance(leaf, bool))

@@ -31,7 +31,8 @@ class Said:
     def masked(self) -> str:
         """The output, folded, without what it repeats of the arguments."""
         text = fold(self.output)
-        for value in sorted({fold(value) for value in _scalars(self.arguments)}, key=len, reverse=True):
+        own = (leaf if isinstance(leaf, str) else json.dumps(leaf) for leaf in scalars(self.arguments))
+        for value in sorted({fold(text) for text in own}, key=len, reverse=True):
             if value:
                 text = re.sub(rf"(?<![\w.]){re.escape(value)}(?![\w])", "\N{WHITE SQUARE}", text)
         return text
@@ -71,12 +72,9 @@ def says_something(text: str) -> bool:
     return any(leaf is not None and leaf != "" for leaf in leaves(value))
 
 
-def _scalars(value: JsonValue) -> Iterator[str]:
-    for leaf in leaves(value):
-        if isinstance(leaf, str):
-            yield leaf
-        elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
-            yield json.dumps(leaf)
+def scalars(value: JsonValue) -> Iterator[str | int | float]:
+    """The texts and numbers among the leaves; a yes or a no is neither."""
+    return (leaf for leaf in leaves(value) if isinstance(leaf, str | int | float) and not isinstance(leaf, bool))
 
 
 def leaves(value: JsonValue) -> Iterator[JsonValue]:
