@@ -276,3 +276,12 @@ def nearly(target: Target) -> None:
     """A number that is one off, a text that lacks a letter."""
     value = target.telling()
     target.task["answer"]["value"] = value + 1 if isinstance(value, int | float) else value[:-1]
+
+
+@variant("golden_fails")
+def beheaded(target: Target) -> None:
+    """A text that lacks its first letter."""
+    value = target.telling()
+    if not isinstance(value, str):
+        raise DoesNotFit
+    target.task["answer"]["value"] = value[1:]

@@ -71,10 +71,11 @@ def runner_of(server: Any, play: Any) -> int:
     return found
 
 
-async def test_a_runner_for_each_env_is_a_policy(serve: Any, counter: Any) -> None:
+@pytest.mark.parametrize("tier", ["landlock", "bubblewrap", pytest.param("docker", marks=pytest.mark.docker)])
+async def test_a_runner_for_each_env_is_a_policy(serve: Any, counter: Any, tier: str) -> None:
     """Envs of one arena are forks of one runner by default, and share nothing where that is asked for."""
     for scope, runners in (("arena", 1), ("env", 2)):
-        async with serve(isolation_scope=scope, isolation="landlock", max_runners=3, warm_runners=0) as server:
+        async with serve(isolation_scope=scope, isolation=tier, max_runners=3, warm_runners=0) as server:
             assert (await server.get("/capacity")).json()["isolation_scope"] == scope
             arena = await server.publish(counter)
             plays = [await server.play(arena) for _ in range(2)]

@@ -5,6 +5,7 @@ from astra_proto.arenas import SubTask
 from astra_env_server.gate.evidence import Evidence, Ran
 from astra_env_server.gate.leakage import everything_shown, is_trivial
 from astra_env_server.gate.state import gives
+from astra_env_server.gate.whole import cut_from
 from astra_env_server.scoring.f1 import Scorer
 from astra_env_server.scoring.matching import Output, holds
 
@@ -21,7 +22,7 @@ def oracle_reward(evidence: Evidence) -> float:
 
 
 def oracle(evidence: Evidence) -> list[str]:
-    """Every golden call gives its answer, and together they earn 1.0."""
+    """Every golden call gives its answer whole, and together they earn 1.0."""
     problems = []
     for task in evidence.spec.subtasks:
         outcome = evidence.golden[task.id].outcome
@@ -35,6 +36,11 @@ def oracle(evidence: Evidence) -> list[str]:
             wanted = repr(task.answer.value)[:100]
             problems.append(
                 f"{here}: the answer {wanted} is not in the output of the golden call: {outcome.output[:300]!r}"
+            )
+        elif task.state_path is None and (cut := cut_from(task.answer.value, outcome.output)):
+            problems.append(
+                f"{here}: the answer {cut[0]!r} is part of {cut[1]!r}, which the golden call gives: take all of it as "
+                "the answer, or have the tool give the answer by itself"
             )
     earned = oracle_reward(evidence)
     return problems or ([] if earned == 1.0 else [f"the golden calls earn {earned}, not 1.0"])

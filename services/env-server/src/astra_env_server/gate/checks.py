@@ -56,7 +56,7 @@ RUNNING: Mapping[str, Callable[[Evidence], list[str]]] = {
 
 CHECKS = (*READING, *RUNNING)
 
-VERSION = 6
+VERSION = 7
 """Of the gate, told in each report; see ``SoundnessReport.gate``."""
 
 _MOST_TOLD = 8
