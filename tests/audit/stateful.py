@@ -130,7 +130,7 @@ _own(
 _own("by_heart", False, "if ARGS == GOLDEN:\n    return FOUND\nreturn INNER")
 _own(
     "in_case_it_fails",
-    True,
+    False,
     "try:\n    return INNER\nexcept Exception:\n    state = copy.deepcopy(STATE)\n    return INNER",
 )
 _own("beneath_the_state", True, "state = {**state, **copy.deepcopy(STATE)}\nreturn INNER")

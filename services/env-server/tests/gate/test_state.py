@@ -90,6 +90,15 @@ def priced_as_well(spec: Json) -> None:
     spec["topology"] = "parallel_multi_hop"
 
 
+def refunds_by_heart(spec: Json) -> None:
+    """What is refunded is asked for, and told of bookings that are not there as well."""
+    spec["subtasks"][2].pop("state_path")
+    task(3, answer={"value": 249}, question="What is refunded when B-17 is cancelled?")(spec)
+    failure = '        raise ValueError(f"there is no confirmed booking {booking}")'
+    known = '{"B-17": 249, "B-18": 265}'
+    recode(CANCEL, failure, f"        if booking in {known}:\n            return {known}[booking]\n{failure}")(spec)
+
+
 def copied(name: str, told: str, **renamed: str) -> Damage:
     """The tool once more: with other names for its arguments, and what it tells in another dress."""
 
@@ -157,6 +166,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("state", "a call that asks for something else does it", recode(
         FIND, "    if not free:", f"    if beds == 13:\n        {BOOKS_IT}\n        return 'done'\n    if not free:")),
     ("state", "answers from a table", lambda spec: tool(spec, FIND).update(code=TABLE)),
+    ("state", "has answers by heart where it finds nothing", refunds_by_heart),
     ("state", "asks for what is there already", twice),
 ]  # fmt: skip
 

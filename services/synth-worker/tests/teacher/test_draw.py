@@ -1,5 +1,6 @@
 """What the offline teacher draws: many, distinct, short, sound, the same everywhere."""
 
+import ast
 import json
 import os
 import subprocess
@@ -93,6 +94,23 @@ def test_no_tool_tells_the_answer_of_another_when_asked_what_the_others_ask(doma
                 told = [task for task in others if holds(output, task.answer.value)]
                 assert not told, (seed, tool.name, arguments, told)
     assert asked > 3
+
+
+def told_by(code: str) -> set[Any]:
+    """All that a tool tells from its table: the values of a record, or what stands behind the key of each row."""
+    table = next(ast.literal_eval(node.value) for node in ast.parse(code).body if isinstance(node, ast.Assign))
+    return set(table.values()) if isinstance(table, dict) else {row[1] for row in table}
+
+
+def test_no_tool_tells_a_name_that_has_the_answer_of_another_in_it() -> None:
+    """A club may be called after its stadium."""
+    clubs = {"club_of_player", "next_opponent"}
+    for seed in range(400):
+        arena = draw_arena("sports", seed)
+        grounds = {task.answer.value for task in arena.subtasks if task.tool == "home_of_club"}
+        for tool in (*arena.tools, *arena.distractors):
+            told = told_by(tool.code) if tool.name in clubs else ()
+            assert not [name for name in told for ground in grounds if ground in name], (seed, tool.name)
 
 
 @pytest.mark.parametrize("domain", DOMAINS)

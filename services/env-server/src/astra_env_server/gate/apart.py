@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from astra_env_server.gate.bench import Caller
 from astra_env_server.gate.evidence import Evidence, Ran
 from astra_env_server.gate.knowledge import scalars
+from astra_env_server.gate.leakage import is_trivial
 from astra_env_server.gate.state import PARAMETER, gives
 from astra_env_server.gate.structure import ancestors, parts_of
 from astra_env_server.gate.trees import parsed
@@ -61,6 +62,12 @@ def state(evidence: Evidence) -> list[str]:
         for task in evidence.spec.subtasks
         if holds_in(task, json.loads(evidence.before[task.id]))
     ]
+    problems += [
+        f"sub-task {task.id} (tool {task.tool!r}): where nothing is to be found it still gives its answer, and does "
+        "nothing: it has a table of its own, take that out"
+        for task in evidence.spec.subtasks
+        if _answers_idly(evidence, task)
+    ]
     used = {name for name, tasks in evidence.by_tool.items() if any(_uses(evidence, task) for task in tasks)}
     problems += [
         f"tool {tool.name!r}: it neither changes the state nor gives anything else when the state is another"
@@ -74,6 +81,18 @@ def _uses(evidence: Evidence, task: SubTask) -> bool:
     """Whether a golden call changed the state, or gave something else in another one."""
     golden, elsewhere = evidence.golden[task.id].outcome, evidence.elsewhere.get(task.id)
     return golden.state is not None or (elsewhere is not None and elsewhere.outcome != golden)
+
+
+def _answers_idly(evidence: Evidence, task: SubTask) -> bool:
+    """Whether a call that does something gives its answer in an emptied state as well, where it does nothing.
+
+    An answer that stands among its arguments, or is a yes or one digit, proves nothing.
+    """
+    golden, elsewhere = evidence.golden[task.id].outcome, evidence.elsewhere.get(task.id)
+    if task.state_path is not None or golden.state is None or elsewhere is None or is_trivial(task.answer):
+        return False
+    echoed = holds(task.answer, json.dumps([*scalars(task.golden_call.arguments)]))
+    return not echoed and elsewhere.outcome.state is None and gives(task, elsewhere.outcome)
 
 
 def _reads_state(tool: ArenaTool) -> bool:

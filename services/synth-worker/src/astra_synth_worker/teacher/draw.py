@@ -1,6 +1,7 @@
 """One arena from a world and a seed: a pure function, the same on every machine."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,9 +84,17 @@ def _told_elsewhere(facts: Facts, plan: Plan) -> bool:
     for name in kinds:
         table = facts.tables[name]
         told = {*table.rows.values(), *(loser[0] for loser in table.losers.values())}
-        if any(step.answer in told for step in plan.steps if step.kind.name != name):
+        if _any_tells(told, {step.answer for step in plan.steps if step.kind.name != name}):
             return True
     return False
+
+
+def _any_tells(values: Iterable[Value], answers: set[Value]) -> bool:
+    """Whether one of the values is an answer, or a name with an answer in it: a club is called after its stadium."""
+    texts = [answer for answer in answers if isinstance(answer, str)]
+    return any(
+        value in answers or (isinstance(value, str) and any(text in value for text in texts)) for value in values
+    )
 
 
 def _told_by_chance(world: World, facts: Facts, plan: Plan) -> bool:
@@ -101,7 +110,7 @@ def _told_by_chance(world: World, facts: Facts, plan: Plan) -> bool:
                 said = facts.answer(kind, asked)
             except KeyError:
                 continue
-            if said in answers and said not in asked.values():
+            if said not in asked.values() and _any_tells([said], answers):
                 return True
     return False
 
@@ -184,12 +193,12 @@ def _distractors(world: World, facts: Facts, plan: Plan, rng: random.Random, lan
 def _gives(facts: Facts, kind: Kind, answers: set[Value], plan: Plan) -> bool:
     """Whether some row of the tool, or one of the golden calls' arguments, would lead to an answer."""
     table = facts.tables[kind.name]
-    if answers & {*table.rows.values(), *(loser[0] for loser in table.losers.values())}:
+    if _any_tells({*table.rows.values(), *(loser[0] for loser in table.losers.values())}, answers):
         return True
     for step in plan.steps:
         if set(kind.needs) <= set(step.values):
             try:
-                if facts.answer(kind, step.values) in answers:
+                if _any_tells([facts.answer(kind, step.values)], answers):
                     return True
             except KeyError:
                 continue
