@@ -66,6 +66,8 @@ class Evidence:
     perturbed: dict[int, list[Ran]] = field(default_factory=dict)
     vague: dict[int, list[Ran]] = field(default_factory=dict)
     """Golden calls without something that they need."""
+    mistaken: list[Ran] = field(default_factory=list)
+    """Golden calls with a number that makes no sense. An honest tool may take it, so only failures are looked at."""
     single: dict[int, dict[str, list[tuple[Ran, OneChanged]]]] = field(default_factory=dict)
     """Golden calls with one argument changed, by its name."""
     blind: dict[int, dict[str, list[Ran]]] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class Evidence:
 
     def everything(self) -> Iterator[Ran]:
         """Every call."""
-        yield from (*self.golden.values(), *self.again.values(), *self.random)
+        yield from (*self.golden.values(), *self.again.values(), *self.random, *self.mistaken)
         for group in (self.later, self.perturbed, self.vague):
             for runs in group.values():
                 yield from runs

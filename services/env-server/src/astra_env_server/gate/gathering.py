@@ -157,6 +157,8 @@ class Gathering:
         needed = probing.needed_by(task, self._spec.subtasks)
         blank = probing.vague(own, needed, tool.parameters, schema)
         evidence.vague[task.id] = [await caller.call(task.tool, arguments, met) for arguments in blank]
+        mistaken = probing.of_nothing(own, schema)
+        evidence.mistaken += [await caller.call(task.tool, arguments, met) for arguments in mistaken]
         if self._spec.state is not None:
             evidence.elsewhere[task.id] = await caller.call(task.tool, own, another(self._spec.state))
         literals = self._literals(task.tool)

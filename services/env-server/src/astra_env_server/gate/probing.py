@@ -62,6 +62,13 @@ def vague(
     return distinct(each for each in found if each != own and fits(schema, each))
 
 
+def of_nothing(own: Arguments, schema: ArgumentSchema) -> list[Arguments]:
+    """The golden arguments with one number that is 0, or less: small mistakes, which many tools refuse."""
+    numbers = [name for name, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+    found = ({**own, name: number} for name in numbers for number in (0, -1) if own[name] != number)
+    return [arguments for arguments in found if fits(schema, arguments)]
+
+
 @dataclass(frozen=True)
 class OneChanged:
     """Golden arguments with one of them changed."""
