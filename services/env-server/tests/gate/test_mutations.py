@@ -224,7 +224,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
         LOAN, RETURN_LOAN, "import random\n    return LOANS[member_id] if random.random() > 1e-9 else {}")),
     ("arguments", "one is read by nobody", idle),
     ("failures", "an error tells all that there is", recode(LOAN, 'f"no member {member_id}"', 'f"only {LOANS}"')),
-    ("failures", "a small mistake is told the answer", recode(FINE, "    if memb", "    assert days_late, 4.2\n    if memb")),
+    ("failures", "0 days are told the answer", recode(FINE, "    if memb", "    assert days_late, 4.2\n    if memb")),
     ("overlap", "the next answer comes along", recode(LOAN, RETURN_LOAN, "return {**LOANS[member_id], 'due': 4.2}")),
     ("golden_row", "a table with two rows", recode(LOAN, LOANS[1], "")),
     ("golden_row", "makes things up for the rest", recode(
