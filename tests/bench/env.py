@@ -60,7 +60,7 @@ def main(
     """Measure the env server beside a bare FastAPI application (the ceiling) and beside OpenEnv, in one run.
 
     Each subject is a server process of its own with one uvicorn worker on loopback; the load is another process. CPU
-    is that of the server and everything below it, sandbox included. It takes about ten minutes on two cores.
+    is that of the server and everything below it, sandbox included. It takes about five minutes on two cores.
 
     A quick look:        python -m tests.bench.env --rounds 1 --steps 300 --no-moments
 
