@@ -10,6 +10,7 @@ from astra_proto.ids import canonical_json
 from astra_proto.traces import QATrace, SubQuestion
 
 from astra_synth_worker.arenas.assemble import assemble
+from astra_synth_worker.arenas.matching import holds
 from astra_synth_worker.arenas.part import Part
 from astra_synth_worker.teacher import code, text
 from astra_synth_worker.teacher.facts import Facts, Value, draw_facts
@@ -93,7 +94,8 @@ def _any_tells(values: Iterable[Value], answers: set[Value]) -> bool:
     """Whether one of the values is an answer, or a name with an answer in it: a club is called after its stadium."""
     texts = [answer for answer in answers if isinstance(answer, str)]
     return any(
-        value in answers or (isinstance(value, str) and any(text in value for text in texts)) for value in values
+        value in answers or (isinstance(value, str) and any(text in value and holds(value, text) for text in texts))
+        for value in values
     )
 
 
