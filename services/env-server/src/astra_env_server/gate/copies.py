@@ -13,7 +13,7 @@ from typing import NamedTuple
 from astra_env_server.arenas.playable import Playable
 from astra_env_server.gate.bench import Caller
 from astra_env_server.gate.evidence import Evidence, Ran
-from astra_env_server.gate.knowledge import leaves
+from astra_env_server.gate.knowledge import leaves, value_of
 from astra_env_server.gate.sampling import Arguments, fits, resembling
 from astra_env_server.sandbox.base import CallOutcome
 from astra_env_server.scoring.folding import fold
@@ -84,7 +84,7 @@ def alike(asked: list[Asked]) -> bool:
     words = set()
     for arguments, first, other in asked:
         given = _told(arguments)
-        wanted, told = _told(_read(first.output)) - given, _read(other.output)
+        wanted, told = _told(value_of(first.output)) - given, value_of(other.output)
         if not first.ok or first.state != other.state or not (wanted or first.state):
             return False
         if not isinstance(told, str):
@@ -98,13 +98,6 @@ def alike(asked: list[Asked]) -> bool:
                 return False
         words.add(frozenset(_WORD.findall(text)))
     return len(words) <= 1
-
-
-def _read(output: str) -> object:
-    try:
-        return json.loads(output)
-    except (ValueError, RecursionError):
-        return output
 
 
 def _told(value: object) -> set[str]:

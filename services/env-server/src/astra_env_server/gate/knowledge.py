@@ -72,6 +72,15 @@ def says_something(text: str) -> bool:
     return any(leaf is not None and leaf != "" for leaf in leaves(value))
 
 
+def value_of(output: str) -> JsonValue:
+    """What an output says: the value where it is JSON, else the text itself."""
+    try:
+        value: JsonValue = json.loads(output)
+    except (ValueError, RecursionError):
+        return output
+    return value
+
+
 def scalars(value: JsonValue) -> Iterator[str | int | float]:
     """The texts and numbers among the leaves; a yes or a no is neither."""
     return (leaf for leaf in leaves(value) if isinstance(leaf, str | int | float) and not isinstance(leaf, bool))

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from astra_proto.arenas import SubTask
-from pydantic import JsonValue
 
 from astra_env_server.gate.blind import guessed
 from astra_env_server.gate.evidence import Evidence, Ran
+from astra_env_server.gate.knowledge import leaves
 from astra_env_server.gate.leakage import is_trivial
 from astra_env_server.gate.state import gives
 from astra_env_server.gate.structure import ancestors
@@ -144,13 +144,4 @@ def _tells(task: SubTask, run: Ran) -> bool:
 
 def _asked_with(task: SubTask, run: Ran) -> bool:
     """Whether the answer stands in the arguments of a call: then it only repeats it."""
-    return any(holds(task.answer, text) for text in _texts(run.arguments))
-
-
-def _texts(value: JsonValue) -> Iterator[str]:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    if children is None:
-        yield str(value)
-    else:
-        for child in children:
-            yield from _texts(child)
+    return any(holds(task.answer, str(leaf)) for leaf in leaves(run.arguments))

@@ -4,12 +4,11 @@ Where they have, a name that lacks its last letter is not in the output. Han, ka
 bounds, so there it is, and the arena would teach and judge by half a name.
 """
 
-import json
 from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from astra_env_server.gate.knowledge import leaves
+from astra_env_server.gate.knowledge import leaves, value_of
 from astra_env_server.scoring.folding import fold, is_word
 
 _SENTENCE = 2
@@ -18,7 +17,7 @@ _SENTENCE = 2
 
 def cut_from(answer: JsonValue, output: str) -> tuple[str, str] | None:
     """A text of the answer and the longer name in the output that it is part of; None if it stands there by itself."""
-    told = [fold(text) for text in _texts(_read(output))]
+    told = [fold(text) for text in _texts(value_of(output))]
     for text in _texts(answer):
         part = fold(text)
         places = [whole for whole in told if part and part in whole]
@@ -41,11 +40,3 @@ def _joins(char: str) -> bool:
 
 def _texts(value: JsonValue) -> Iterator[str]:
     return (leaf for leaf in leaves(value) if isinstance(leaf, str))
-
-
-def _read(output: str) -> JsonValue:
-    try:
-        read: JsonValue = json.loads(output)
-    except (ValueError, RecursionError):
-        return output
-    return read

@@ -83,9 +83,7 @@ def _told_elsewhere(facts: Facts, plan: Plan) -> bool:
     """Whether another of its tools has an answer in its table, and so could be asked for it by chance."""
     kinds = {step.kind.name: step.kind for step in plan.steps}
     for name in kinds:
-        table = facts.tables[name]
-        told = {*table.rows.values(), *(loser[0] for loser in table.losers.values())}
-        if _any_tells(told, {step.answer for step in plan.steps if step.kind.name != name}):
+        if _any_tells(facts.tables[name].values, {step.answer for step in plan.steps if step.kind.name != name}):
             return True
     return False
 
@@ -194,8 +192,7 @@ def _distractors(world: World, facts: Facts, plan: Plan, rng: random.Random, lan
 
 def _gives(facts: Facts, kind: Kind, answers: set[Value], plan: Plan) -> bool:
     """Whether some row of the tool, or one of the golden calls' arguments, would lead to an answer."""
-    table = facts.tables[kind.name]
-    if _any_tells({*table.rows.values(), *(loser[0] for loser in table.losers.values())}, answers):
+    if _any_tells(facts.tables[kind.name].values, answers):
         return True
     for step in plan.steps:
         if set(kind.needs) <= set(step.values):

@@ -23,6 +23,11 @@ class Table:
     """For the shapes ``best`` and ``least``: another row of the key, and the lower and the higher of the two ranks."""
     constants: tuple[int, int]
 
+    @property
+    def values(self) -> set[Value]:
+        """All that stands behind a key: what the tool may be brought to tell."""
+        return {*self.rows.values(), *(loser[0] for loser in self.losers.values())}
+
 
 @dataclass(frozen=True)
 class Facts:
