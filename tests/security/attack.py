@@ -74,6 +74,7 @@ def surroundings() -> Iterator[dict[str, Any]]:
                 "secret": str(folder / "secret.txt"),
                 "port": server.getsockname()[1],
                 "server": os.getpid(),
+                "home": str(Path.home()),
                 "runner": str(Path(package.__file__).parent / "inside" / "session.py"),
                 "abstract": canary,
                 "word": word,

@@ -71,7 +71,7 @@ FILES = {
     "passwd": "return open('/etc/passwd').read()",
     "planted_secret": "return open(x['secret']).read()",
     "list_root": "import os; return os.listdir('/')",
-    "list_home": "import os; return os.listdir('/root')",
+    "list_home": "import os; return os.listdir(x['home'])",
     "own_environ": "return open('/proc/self/environ').read()",
     "server_environ": "return open('/proc/%d/environ' % x['server']).read()",
     "zygote_memory": "import os; return open('/proc/%d/mem' % os.getppid(), 'rb')",
@@ -89,7 +89,7 @@ FILES = {
     "device_kvm": "return open('/dev/kvm', 'rb')",
     "terminal": "return open('/dev/tty', 'r+b')",
     "core_pattern": "return open('/proc/sys/kernel/core_pattern', 'w')",
-    "ssh_key": "return open('/root/.ssh/id_ed25519')",
+    "ssh_key": "return open(x['home'] + '/.ssh/id_ed25519')",
     "all_environs": (
         "import os\nfound = [p for p in os.listdir('/proc') if p.isdigit()]\n"
         "return [p for p in found if 'ASTRA' in open('/proc/%s/environ' % p).read()]"

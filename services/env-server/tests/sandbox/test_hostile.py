@@ -44,6 +44,7 @@ def surroundings() -> Iterator[dict[str, object]]:
             "port": server.getsockname()[1],
             "server": os.getpid(),
             "runner": runner,
+            "home": str(Path.home()),
             "abstract": canary,
         }
     secret.unlink()
